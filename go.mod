@@ -1,0 +1,3 @@
+module github.com/starling-rt/starling
+
+go 1.26

@@ -1,0 +1,141 @@
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/starling-rt/starling"
+
+// arrows is the list of packages and what each may import: other packages of
+// this module by their path below it, and third-party packages by the start of
+// their import path. The standard library is open to all but the pure packages,
+// whose list is in pure. A package that is missing here fails the test.
+//
+// Tests may import anything of ours and what testOnly lists.
+var arrows = map[string]struct{ ours, others []string }{
+	"yjs":               {},
+	"ot":                {},
+	"internal/archtest": {},
+	"internal/benchdoc": {},
+}
+
+// testOnly may be imported by tests alone.
+var testOnly = []string{"github.com/google/go-cmp/"}
+
+// pure packages take values and return values: they may not reach for a
+// goroutine's tools, a clock, a socket, a file or a logger.
+var pure = []string{"yjs", "ot"}
+
+// impure is what a pure package must not import.
+var impure = []string{"net", "net/http", "os", "log", "log/slog", "context", "time"}
+
+type listed struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
+	cmd.Dir = root(t)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestArrows(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if name == "" {
+			name = "."
+		}
+		rule, ok := arrows[name]
+		if !ok {
+			t.Errorf("package %q is not in the list of arrows: add it with what it may import", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			switch {
+			case strings.HasPrefix(imp, module):
+				short := strings.TrimPrefix(strings.TrimPrefix(imp, module), "/")
+				if short == "" {
+					short = "."
+				}
+				if !slices.Contains(rule.ours, short) {
+					t.Errorf("%s imports %s: no arrow points that way", name, short)
+				}
+			case thirdParty(imp):
+				if !hasPrefix(rule.others, imp) {
+					t.Errorf("%s imports %s: not listed for it", name, imp)
+				}
+			case within(pure, name) && slices.Contains(impure, imp):
+				t.Errorf("%s is a pure package and imports %s", name, imp)
+			}
+		}
+		for _, imp := range slices.Concat(p.TestImports, p.XTestImports) {
+			if thirdParty(imp) && !strings.HasPrefix(imp, module) && !hasPrefix(rule.others, imp) && !hasPrefix(testOnly, imp) {
+				t.Errorf("the tests of %s import %s: not listed", name, imp)
+			}
+		}
+	}
+}
+
+func TestArrowsAreUsed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if name == "" {
+			name = "."
+		}
+		seen[name] = true
+	}
+	for name := range arrows {
+		if !seen[name] {
+			t.Errorf("the list of arrows names %q, which does not exist", name)
+		}
+	}
+}
+
+func thirdParty(imp string) bool {
+	first, _, _ := strings.Cut(imp, "/")
+	return strings.Contains(first, ".")
+}
+
+func hasPrefix(list []string, imp string) bool {
+	return slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(imp+"/", strings.TrimSuffix(p, "/")+"/") })
+}
+
+func within(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") })
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Fatalf("go list -m: %v", err)
+	}
+	return path.Clean(strings.TrimSpace(string(out)))
+}

@@ -1,0 +1,2 @@
+// Package ot is operational transformation for documents ordered by a server.
+package ot

@@ -1,0 +1,2 @@
+// Package yjs is a document engine that is byte-compatible with Yjs.
+package yjs
