@@ -20,6 +20,7 @@ const module = "github.com/starling-rt/starling"
 //
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
+	"eventlog":          {},
 	"yjs":               {},
 	"ot":                {},
 	"internal/archtest": {},
