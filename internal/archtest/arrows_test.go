@@ -21,6 +21,7 @@ const module = "github.com/starling-rt/starling"
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
 	"eventlog":          {},
+	"protocol":          {},
 	"yjs":               {},
 	"ot":                {},
 	"internal/archtest": {},
@@ -32,7 +33,7 @@ var testOnly = []string{"github.com/google/go-cmp/"}
 
 // pure packages take values and return values: they may not reach for a
 // goroutine's tools, a clock, a socket, a file or a logger.
-var pure = []string{"yjs", "ot"}
+var pure = []string{"protocol", "yjs", "ot"}
 
 // impure is what a pure package must not import.
 var impure = []string{"net", "net/http", "os", "log", "log/slog", "context", "time"}

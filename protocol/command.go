@@ -1,0 +1,325 @@
+package protocol
+
+import "strings"
+
+// Limits of messages.
+const (
+	// DefaultMaxMessageBytes is the default limit of a message from a client.
+	DefaultMaxMessageBytes = 64 << 10
+	// MaxMessageBytes is what that limit can be raised to.
+	MaxMessageBytes = 1 << 20
+	// MaxIDBytes is the length of the longest id of a command.
+	MaxIDBytes = 64
+	// MaxKeyBytes is the length of the longest idempotency or conflation key.
+	MaxKeyBytes = 128
+	// MaxTags is how many tags a publication can have.
+	MaxTags = 16
+	// MaxTagBytes bounds the name and the value of a tag together.
+	MaxTagBytes = 256
+	// MaxHistoryLimit is how many publications one history command returns.
+	MaxHistoryLimit = 1000
+)
+
+// Type is what a command asks for.
+type Type uint8
+
+// The commands.
+const (
+	Connect Type = iota + 1
+	Subscribe
+	Unsubscribe
+	Publish
+	SignalType
+	History
+	Ping
+	Pong
+)
+
+var types = map[string]Type{
+	"connect": Connect, "subscribe": Subscribe, "unsubscribe": Unsubscribe, "publish": Publish,
+	"signal": SignalType, "history": History, "ping": Ping, "pong": Pong,
+}
+
+// String returns the command's name.
+func (t Type) String() string {
+	for name, u := range types {
+		if t == u {
+			return name
+		}
+	}
+	return "unknown"
+}
+
+// SlowPolicy is what becomes of a subscription whose reader is slower than its
+// channel.
+type SlowPolicy uint8
+
+const (
+	// CatchUp reads what it missed from the log, at its own speed.
+	CatchUp SlowPolicy = iota
+	// Latest skips to the newest publication, and says that it did.
+	Latest
+	// Disconnect ends the session with the code Slow.
+	Disconnect
+)
+
+var slowPolicies = map[string]SlowPolicy{"catchup": CatchUp, "latest": Latest, "disconnect": Disconnect}
+
+// Command is a message from a client. Which fields count depends on Type; the
+// others are as the client sent them, and ignored.
+type Command struct {
+	Type Type
+
+	// ID is the JSON of the command's id: a whole number or a text. A command
+	// without one has nil and gets no reply, unless it is refused.
+	ID []byte
+
+	Channel string
+
+	// Of publish and signal: Data is JSON without line breaks.
+	Data []byte
+	Key  string            // idempotency key
+	Tags map[string]string // of publish
+
+	// Of signal: the conflation key, and whether its slot is to be emptied.
+	Conflate string
+	Delete   bool
+
+	// Of subscribe and history. Offset goes with Since: the offset of the last
+	// publication that the client has seen since it was given that position.
+	Since  string
+	Offset uint64
+	Filter Filter
+	Slow   SlowPolicy
+
+	// Of history: up to Limit publications after Since, or the last before
+	// Before. 0 stands for the default.
+	Before string
+	Limit  int
+
+	// Of connect.
+	Token string
+	Pings bool // heartbeats are messages, which the client answers with pong
+}
+
+// Parse reads a command. If the message is one but cannot be obeyed, the command
+// is returned beside the error with what was understood of it, its ID above all.
+// The command does not keep msg.
+func Parse(msg []byte) (Command, *Error) {
+	var c Command
+	if err := checkText(msg); err != nil {
+		return c, err
+	}
+	var bad *Error // the first field that cannot be obeyed
+	var name string
+	s := scanner{buf: msg}
+	err := s.object(func(key string) *Error {
+		from := s.at
+		var err *Error
+		if key == "type" {
+			name, err = s.textField(key, MaxKeyBytes)
+		} else {
+			err = s.field(&c, key)
+		}
+		if err == nil || err.Code == Malformed {
+			return err
+		}
+		if bad == nil {
+			bad = err
+		}
+		// The value is of the wrong kind, but it may still be JSON.
+		s.at = from
+		_, err = s.raw()
+		return err
+	})
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
+		return c, err
+	}
+	if bad != nil {
+		return c, bad
+	}
+	return c, c.check(name)
+}
+
+func (c *Command) check(name string) *Error {
+	c.Type = types[name]
+	switch c.Type {
+	case 0:
+		if name == "" {
+			return Errorf(UnknownType, `The message has no "type".`)
+		}
+		return Errorf(UnknownType, "There is no command %q.", clip(name))
+	case Subscribe, Unsubscribe:
+		return CheckPattern(c.Channel)
+	case Publish, SignalType:
+		if c.Data == nil && !(c.Type == SignalType && c.Delete) {
+			return Errorf(InvalidField, `The field "data" is missing.`)
+		}
+		if c.Delete && c.Conflate == "" {
+			return Errorf(InvalidField, `A signal with "delete" needs "conflate", the key to delete.`)
+		}
+		return CheckChannel(c.Channel)
+	case History:
+		if c.Since != "" && c.Before != "" {
+			return Errorf(InvalidField, `A history goes from "since" or to "before", not both.`)
+		}
+		return CheckChannel(c.Channel)
+	}
+	return nil
+}
+
+// field reads the value of a field into c.
+func (s *scanner) field(c *Command, key string) (err *Error) {
+	switch key {
+	case "id":
+		c.ID, err = s.id()
+	case "channel":
+		c.Channel, err = s.textField(key, MaxChannelBytes+1)
+	case "data":
+		var raw []byte
+		raw, err = s.raw()
+		c.Data = append(c.Data[:0:0], oneLine(raw)...)
+	case "key":
+		c.Key, err = s.textField(key, MaxKeyBytes)
+	case "conflate":
+		c.Conflate, err = s.textField(key, MaxKeyBytes)
+	case "since":
+		c.Since, err = s.textField(key, MaxPositionBytes)
+	case "before":
+		c.Before, err = s.textField(key, MaxPositionBytes)
+	case "token":
+		c.Token, err = s.textField(key, MaxMessageBytes)
+	case "tags":
+		c.Tags, err = s.tags()
+	case "filter":
+		c.Filter, err = s.filterField()
+	case "slow":
+		c.Slow, err = s.slow()
+	case "offset":
+		c.Offset, err = s.integer(key)
+	case "limit":
+		var n uint64
+		n, err = s.integer(key)
+		c.Limit = int(min(n, MaxHistoryLimit))
+	case "delete":
+		c.Delete, err = s.boolean(key)
+	case "pings":
+		c.Pings, err = s.boolean(key)
+	default:
+		_, err = s.raw()
+	}
+	return err
+}
+
+// id reads the id of a command, and returns it as JSON.
+func (s *scanner) id() ([]byte, *Error) {
+	switch s.peek() {
+	case '"':
+		t, err := s.textField("id", MaxIDBytes)
+		return AppendString(nil, t), err
+	case 'n':
+		return nil, s.word("null")
+	}
+	from := s.at
+	if _, err := s.integer("id"); err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), s.buf[from:s.at]...), nil
+}
+
+func (s *scanner) textField(field string, most int) (string, *Error) {
+	if s.peek() != '"' {
+		return "", Errorf(InvalidField, "The field %q is a text.", field)
+	}
+	t, err := s.text()
+	if err == nil && len(t) > most {
+		err = Errorf(InvalidField, "The field %q has at most %d bytes.", field, most)
+	}
+	return t, err
+}
+
+func (s *scanner) filterField() (Filter, *Error) {
+	if s.peek() != '{' {
+		return nil, Errorf(InvalidField, `The field "filter" is an object of texts or lists of texts.`)
+	}
+	return s.filter()
+}
+
+func (s *scanner) tags() (map[string]string, *Error) {
+	if s.peek() != '{' {
+		return nil, Errorf(InvalidField, `The field "tags" is an object of texts.`)
+	}
+	return s.tagObject()
+}
+
+func (s *scanner) tagObject() (map[string]string, *Error) {
+	var tags map[string]string
+	err := s.object(func(tag string) *Error {
+		v, err := s.textField("tags", MaxTagBytes)
+		if err != nil {
+			return err
+		}
+		if tags == nil {
+			tags = map[string]string{}
+		}
+		tags[tag] = v
+		return CheckTag(tag, v, len(tags))
+	})
+	return tags, err
+}
+
+// CheckTag returns an error unless a publication with n tags may have this one.
+func CheckTag(tag, value string, n int) *Error {
+	switch {
+	case n > MaxTags:
+		return Errorf(InvalidField, "A publication has at most %d tags.", MaxTags)
+	case tag == "" || len(tag)+len(value) > MaxTagBytes:
+		return Errorf(InvalidField, "A tag has a name, and with its value at most %d bytes.", MaxTagBytes)
+	}
+	return nil
+}
+
+func (s *scanner) slow() (SlowPolicy, *Error) {
+	name, err := s.textField("slow", MaxKeyBytes)
+	if err != nil {
+		return 0, err
+	}
+	return ParseSlow(name)
+}
+
+// ParseSlow reads the name of a policy: catchup, latest or disconnect.
+func ParseSlow(name string) (SlowPolicy, *Error) {
+	p, ok := slowPolicies[name]
+	if !ok {
+		return 0, Errorf(InvalidField, `The field "slow" is "catchup", "latest" or "disconnect".`)
+	}
+	return p, nil
+}
+
+// clip shortens what a client sent for a message that quotes it.
+func clip(s string) string {
+	if len(s) > 40 {
+		return strings.ToValidUTF8(s[:40], "") + "…"
+	}
+	return s
+}
+
+// CheckData returns JSON data as a publication carries it, without line breaks,
+// or an error if raw is not JSON.
+func CheckData(raw []byte) ([]byte, *Error) {
+	if err := checkText(raw); err != nil {
+		return nil, err
+	}
+	s := scanner{buf: raw}
+	value, err := s.raw()
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return oneLine(value), nil
+}
