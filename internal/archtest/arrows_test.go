@@ -20,12 +20,13 @@ const module = "github.com/starling-rt/starling"
 //
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
-	"eventlog":          {},
-	"protocol":          {},
-	"yjs":               {},
-	"ot":                {},
-	"internal/archtest": {},
-	"internal/benchdoc": {},
+	"eventlog":           {},
+	"protocol":           {},
+	"yjs":                {},
+	"ot":                 {},
+	"internal/archtest":  {},
+	"internal/benchdoc":  {},
+	"internal/websocket": {},
 }
 
 // testOnly may be imported by tests alone.
