@@ -27,6 +27,10 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/archtest":  {},
 	"internal/benchdoc":  {},
 	"internal/websocket": {},
+	"internal/wheel":     {},
+	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
+	"internal/session":   {ours: []string{"eventlog", "protocol", "internal/hub", "internal/wheel"}},
+	"internal/transport": {ours: []string{"protocol", "internal/hub", "internal/session", "internal/websocket"}},
 }
 
 // testOnly may be imported by tests alone.

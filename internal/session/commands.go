@@ -1,0 +1,385 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/protocol"
+)
+
+// signalTimeout bounds how long a signal may wait for the engine.
+const signalTimeout = 5 * time.Second
+
+// drowned is how far a client may exceed its rate, in bursts, before its session
+// is ended.
+const drowned = 5
+
+// Receive takes a message of the client. What it refuses it answers; what it
+// cannot bear ends the session. The answers go the way of everything that Next
+// puts out. Receive does not keep msg.
+func (s *Session) Receive(msg []byte) {
+	s.Alive()
+	s.handle(msg, false, s.push)
+}
+
+// Request is Receive for transports that carry commands apart: the answer is
+// returned, with the id null if the command has none.
+func (s *Session) Request(ctx context.Context, msg []byte) []byte {
+	answer := make(chan []byte, 1)
+	s.handle(msg, true, func(json []byte) { answer <- json })
+	select {
+	case json := <-answer:
+		return json
+	case <-ctx.Done():
+		return protocol.AppendRefusal(nil, nil, "", protocol.Errorf(protocol.UnknownResult, "The request ended before the answer came. Retry with the same key."))
+	}
+}
+
+// command is one on its way to an answer.
+type command struct {
+	protocol.Command
+	session *Session
+	answer  func(json []byte)
+}
+
+// handle obeys a command. The answer may come before handle returns, or later. A
+// command that has no id and succeeds is answered only if always is set.
+func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
+	s.server.stats.commands.Add(1)
+	c := &command{session: s, answer: answer}
+	var err *protocol.Error
+	c.Command, err = protocol.Parse(msg)
+	if always && c.ID == nil {
+		c.ID = []byte("null")
+	}
+	if err == nil {
+		err = s.limit()
+	}
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	switch c.Type {
+	case protocol.Connect:
+		s.background(c, s.connect)
+	case protocol.Subscribe:
+		s.subscribe(c)
+	case protocol.Unsubscribe:
+		s.unsubscribe(c)
+	case protocol.Publish:
+		s.publish(c)
+	case protocol.SignalType:
+		s.signal(c)
+	case protocol.History:
+		s.background(c, s.history)
+	case protocol.Ping:
+		if c.ID == nil {
+			c.answer(protocol.AppendPong(nil))
+		} else {
+			c.reply([]byte("{}"))
+		}
+	case protocol.Pong:
+		if always {
+			c.reply([]byte("{}"))
+		}
+	}
+}
+
+// limit takes a command off the session's and the address's rate.
+func (s *Session) limit() *protocol.Error {
+	conf, now := &s.server.conf, time.Now()
+	ok, over := s.bucket.Take(now, conf.Rate, conf.Burst)
+	if ok && s.addr != nil {
+		ok, over = s.addr.Take(now, conf.AddrRate, conf.AddrBurst)
+		over = 0 // others behind the same address may be to blame
+	}
+	if ok {
+		return nil
+	}
+	s.server.stats.limited.Add(1)
+	err := protocol.Errorf(protocol.RateLimited, "Too many commands. At most %v a second are obeyed, %v at once.", conf.Rate, conf.Burst)
+	if over > drowned {
+		s.End(err)
+	}
+	return err
+}
+
+// reply answers a command that succeeded; a command without an id hears nothing.
+func (c *command) reply(result []byte) {
+	if c.ID != nil {
+		c.answer(protocol.AppendReply(nil, c.ID, result))
+	}
+}
+
+// refuse answers a command that is not obeyed.
+func (c *command) refuse(err *protocol.Error) {
+	c.session.server.stats.refused.Add(1)
+	c.answer(protocol.AppendRefusal(nil, c.ID, c.Channel, err))
+}
+
+// fail refuses a command because of an error of ours.
+func (c *command) fail(err error) { c.refuse(c.session.server.Explain(err)) }
+
+// allowed refuses the command if the client may not do it.
+func (c *command) allowed(verb Verb) bool {
+	conf := &c.session.server.conf
+	if conf.Authorize == nil {
+		return true
+	}
+	if err := conf.Authorize(c.session.Identity(), verb, c.Channel); err != nil {
+		c.refuse(err)
+		return false
+	}
+	return true
+}
+
+// background runs what may take a while without holding up the next command.
+func (s *Session) background(c *command, f func(*command)) {
+	if !s.server.spawn(func() { f(c) }) {
+		c.refuse(goingAway())
+	}
+}
+
+func (s *Session) connect(c *command) {
+	conf := &s.server.conf
+	if c.Token != "" {
+		if conf.Authenticate == nil {
+			c.refuse(protocol.Errorf(protocol.Unauthorized, "This server was given no keys to check tokens with."))
+			return
+		}
+		who, err := conf.Authenticate(s.server.ctx, c.Token)
+		if err != nil {
+			c.refuse(err)
+			return
+		}
+		s.mu.Lock()
+		s.identity = who
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	s.pings = c.Pings
+	user := s.identity.User
+	s.mu.Unlock()
+	every := conf.Ping.Milliseconds()
+	if s.heartbeat == NoHeartbeat {
+		every = 0
+	}
+	c.reply(protocol.AppendConnected(nil, s.id, user, every, conf.MaxMessage))
+}
+
+func (s *Session) subscribe(c *command) {
+	join, err := joinOf(&c.Command)
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	if !c.allowed(VerbSubscribe) {
+		return
+	}
+	s.background(c, func(c *command) {
+		sub, recovered, err := s.join(c.Channel, join)
+		if err != nil {
+			c.refuse(err)
+			return
+		}
+		if c.ID != nil {
+			c.reply(protocol.AppendSubscribeResult(nil, sub.Position(), recovered))
+		} else {
+			c.answer(protocol.AppendSubscribed(nil, c.Channel, sub.Position(), recovered))
+		}
+		sub.Start()
+	})
+}
+
+// joinOf reads where a subscription shall begin.
+func joinOf(c *protocol.Command) (hub.Join, *protocol.Error) {
+	j := hub.Join{Filter: c.Filter, Slow: c.Slow}
+	p, err := protocol.ParsePosition(c.Since)
+	if err != nil {
+		return j, err
+	}
+	epoch, offset, known := p.In(c.Channel)
+	if known {
+		// What the client has seen since it was given the position.
+		j.Resume, j.Since = true, eventlog.Position{Epoch: epoch, Offset: max(offset, c.Offset)}
+	}
+	return j, nil
+}
+
+// Join subscribes the session to a channel, for transports whose channels are
+// not asked for by commands and for the server itself. The subscription is silent
+// until Start. Whether the client may is for the caller to ask.
+func (s *Session) Join(channel string, since protocol.Position, filter protocol.Filter, slow protocol.SlowPolicy) (sub *hub.Subscription, recovered bool, err *protocol.Error) {
+	j := hub.Join{Filter: filter, Slow: slow}
+	if epoch, offset, known := since.In(channel); known {
+		j.Resume, j.Since = true, eventlog.Position{Epoch: epoch, Offset: offset}
+	}
+	return s.join(channel, j)
+}
+
+func (s *Session) join(channel string, j hub.Join) (*hub.Subscription, bool, *protocol.Error) {
+	ctx, cancel := context.WithCancel(s.server.ctx)
+	e := &entry{channel: channel, cancel: cancel}
+	if err := s.reserve(e); err != nil {
+		cancel()
+		return nil, false, err
+	}
+	j.Worker = int(s.worker)
+	sub, recovered, err := s.server.conf.Hub.Subscribe(ctx, channel, s, j)
+	cancelled := ctx.Err() != nil
+	cancel()
+	s.mu.Lock()
+	there := s.find(channel) == e
+	switch {
+	case err != nil && there:
+		s.drop(e)
+	case there:
+		e.sub, e.cancel = sub, nil
+	}
+	s.mu.Unlock()
+	if err == nil && !there {
+		sub.Close()
+	}
+	switch {
+	case !there || cancelled:
+		return nil, false, protocol.Errorf(protocol.NotThere, "The subscription to %s was ended before it began.", channel)
+	case err != nil:
+		return nil, false, s.server.Explain(err)
+	}
+	return sub, recovered, nil
+}
+
+// reserve notes a subscription in the making.
+func (s *Session) reserve(e *entry) *protocol.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return protocol.Errorf(protocol.SessionGone, "The session has ended.")
+	case s.find(e.channel) != nil:
+		return protocol.Errorf(protocol.AlreadyThere, "The session is subscribed to %s already.", e.channel)
+	case len(s.entries) >= s.server.conf.MaxChannels:
+		return protocol.Errorf(protocol.LimitReached, "A session has at most %d subscriptions.", s.server.conf.MaxChannels)
+	}
+	s.entries = append(s.entries, e)
+	return nil
+}
+
+func (s *Session) find(channel string) *entry {
+	for _, e := range s.entries {
+		if e.channel == channel {
+			return e
+		}
+	}
+	return nil
+}
+
+// drop takes an entry off the list. The lock is held.
+func (s *Session) drop(e *entry) {
+	for i, f := range s.entries {
+		if f == e {
+			s.entries = append(s.entries[:i:i], s.entries[i+1:]...)
+			return
+		}
+	}
+}
+
+func (s *Session) unsubscribe(c *command) {
+	if !s.leave(c.Channel) {
+		c.refuse(protocol.Errorf(protocol.NotThere, "The session is not subscribed to %s.", c.Channel))
+		return
+	}
+	c.reply([]byte("{}"))
+}
+
+// leave ends a subscription, and tells whether there was one.
+func (s *Session) leave(channel string) bool {
+	s.mu.Lock()
+	e := s.find(channel)
+	if e != nil {
+		s.drop(e)
+	}
+	s.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	e.end()
+	return true
+}
+
+// Subscribe subscribes the session by the server's will, and tells the client.
+func (s *Session) Subscribe(channel string) *protocol.Error {
+	sub, recovered, err := s.join(channel, hub.Join{})
+	if err != nil {
+		return err
+	}
+	s.push(protocol.AppendSubscribed(nil, channel, sub.Position(), recovered))
+	sub.Start()
+	return nil
+}
+
+// Unsubscribe ends a subscription by the server's will, tells the client why, and
+// tells the caller whether there was one.
+func (s *Session) Unsubscribe(channel string, why *protocol.Error) bool {
+	if !s.leave(channel) {
+		return false
+	}
+	s.push(protocol.AppendUnsubscribed(nil, channel, why))
+	return true
+}
+
+func (s *Session) publish(c *command) {
+	if !c.allowed(VerbPublish) {
+		return
+	}
+	s.mu.Lock()
+	s.inFlight++
+	user := s.identity.User
+	s.mu.Unlock()
+	a := eventlog.Append{Channel: c.Channel, Entries: []eventlog.Entry{{Data: c.Data, Tags: c.Tags}}, User: user, Key: c.Key}
+	s.server.conf.Log.AppendAsync(a, func(done eventlog.Appended, err error) {
+		s.mu.Lock()
+		s.inFlight--
+		s.makeRoom()
+		s.mu.Unlock()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		s.server.stats.published.Add(1)
+		if c.ID != nil {
+			position := protocol.EncodePosition(c.Channel, done.Last.Epoch, done.Last.Offset)
+			c.reply(protocol.AppendPublishResult(nil, done.Last.Offset, position, done.Duplicate))
+		}
+	})
+}
+
+func (s *Session) signal(c *command) {
+	if !c.allowed(VerbSignal) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.server.ctx, signalTimeout)
+	defer cancel()
+	err := s.server.conf.Log.Signal(ctx, eventlog.Signal{
+		Channel: c.Channel, User: s.Identity().User, Data: c.Data, Key: c.Conflate, Delete: c.Delete,
+	})
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.reply([]byte("{}"))
+}
+
+func (s *Session) history(c *command) {
+	if !c.allowed(VerbHistory) {
+		return
+	}
+	h, err := s.server.History(s.server.ctx, HistoryQuery{Channel: c.Channel, Since: c.Since, Before: c.Before, Limit: c.Limit, Filter: c.Filter})
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	c.reply(protocol.AppendHistoryResult(nil, h.Position, h.Publications, h.Complete, h.More))
+}

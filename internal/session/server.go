@@ -1,0 +1,280 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/internal/wheel"
+	"github.com/starling-rt/starling/protocol"
+)
+
+// Verb is something that a client may do on a channel.
+type Verb string
+
+// The verbs that the commands of a session need.
+const (
+	VerbSubscribe Verb = "subscribe"
+	VerbPublish   Verb = "publish"
+	VerbSignal    Verb = "signal"
+	VerbHistory   Verb = "history"
+)
+
+// Identity is who a client is. The zero Identity is anonymous.
+type Identity struct {
+	User string
+}
+
+// Config is what all sessions of a server share. It is not changed after New.
+type Config struct {
+	Hub  *hub.Hub
+	Log  *eventlog.Log
+	Node string // the beginning of session ids; default "n1"
+
+	// Authenticate checks a token. Nil: none is accepted.
+	Authenticate func(ctx context.Context, token string) (Identity, *protocol.Error)
+	// Authorize returns why an identity may not do what it wants to, or nil.
+	// A channel is a wildcard when somebody subscribes to one. Nil: all may.
+	Authorize func(who Identity, verb Verb, channel string) *protocol.Error
+
+	MaxMessage  int           // bytes of a message from a client; default 64 KiB
+	MaxChannels int           // subscriptions of a session; default 128
+	MaxSessions int           // of this server; default 0, no limit
+	Rate, Burst float32       // commands of a session; default 100/s, 200; negative: no limit
+	AddrRate    float32       // commands of an address; default 2,000/s; negative: no limit
+	AddrBurst   float32       // default 4,000
+	Ping        time.Duration // between heartbeats; default 25 s
+	PongWait    time.Duration // for the answer; default 10 s
+	Logger      *slog.Logger  // default: none
+}
+
+// Server makes sessions and knows them. Its methods are safe for concurrent use.
+type Server struct {
+	conf  Config
+	wheel *wheel.Wheel
+	addrs Buckets
+
+	ctx    context.Context // ends with Close; bounds what sessions wait for
+	cancel context.CancelFunc
+
+	mu       sync.Mutex // guards the following
+	sessions map[string]*Session
+	next     uint64
+	draining bool
+	closed   bool
+	wg       sync.WaitGroup
+
+	stats counters
+}
+
+type counters struct {
+	opened, commands, refused, published, limited, pongless, slow atomic.Int64
+}
+
+// Stats is what the sessions do, for metrics.
+type Stats struct {
+	Sessions  int64 // now
+	Opened    int64
+	Commands  int64
+	Refused   int64 // commands that got an error
+	Published int64 // acknowledged to clients
+	Limited   int64 // commands over a rate
+	Pongless  int64 // sessions ended for want of a pong
+	Slow      int64 // sessions ended by the policy of a subscription
+}
+
+// NewServer returns a server of sessions.
+func NewServer(conf Config) *Server {
+	setDefault(&conf.Node, "n1")
+	setDefault(&conf.MaxMessage, protocol.DefaultMaxMessageBytes)
+	setDefault(&conf.MaxChannels, 128)
+	setDefault(&conf.Rate, 100)
+	setDefault(&conf.Burst, 200)
+	setDefault(&conf.AddrRate, 2000)
+	setDefault(&conf.AddrBurst, 4000)
+	setDefault(&conf.Ping, 25*time.Second)
+	setDefault(&conf.PongWait, 10*time.Second)
+	setDefault(&conf.Logger, slog.New(slog.DiscardHandler))
+	s := &Server{conf: conf, sessions: map[string]*Session{}}
+	s.wheel = wheel.New(time.Second, conf.Ping*2+conf.PongWait)
+	s.addrs.Rate, s.addrs.Burst = conf.AddrRate, conf.AddrBurst
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Options say what kind of session to open.
+type Options struct {
+	Identity Identity
+	Addr     string // the client's address, for limits
+	Outlet   Outlet
+	// Heartbeat says how the client is known to be there.
+	Heartbeat Heartbeat
+}
+
+// Heartbeat is how a session is kept alive.
+type Heartbeat uint8
+
+const (
+	// Answered: the client answers pings.
+	Answered Heartbeat = iota
+	// Unanswered: pings only keep the way open, and show a socket that is stuck.
+	Unanswered
+	// NoHeartbeat: the transport knows by other means.
+	NoHeartbeat
+)
+
+// Open makes a session, or says why not.
+func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
+	var secret [16]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		panic(err) // does not happen since Go 1.24
+	}
+	s := &Session{
+		server: sv, id: sv.conf.Node + "." + base64.RawURLEncoding.EncodeToString(secret[:]),
+		outlet: o.Outlet, identity: o.Identity, heartbeat: o.Heartbeat,
+	}
+	if sv.conf.AddrRate > 0 {
+		s.addr = sv.addrs.Of(o.Addr)
+	}
+	sv.mu.Lock()
+	switch {
+	case sv.draining || sv.closed:
+		sv.mu.Unlock()
+		return nil, goingAway()
+	case sv.conf.MaxSessions > 0 && len(sv.sessions) >= sv.conf.MaxSessions:
+		sv.mu.Unlock()
+		return nil, protocol.Errorf(protocol.Unavailable, "The server has as many sessions as it may have. Come back later.")
+	}
+	sv.next++
+	s.worker = uint16(sv.conf.Hub.WorkerOf(sv.next))
+	sv.sessions[s.id] = s
+	sv.mu.Unlock()
+	sv.stats.opened.Add(1)
+	if s.heartbeat != NoHeartbeat {
+		sv.wheel.Add(s, s.firstPing())
+	}
+	return s, nil
+}
+
+// Find returns the session with an id, or nil.
+func (sv *Server) Find(id string) *Session {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	return sv.sessions[id]
+}
+
+// All returns the sessions at this moment.
+func (sv *Server) All() []*Session {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	all := make([]*Session, 0, len(sv.sessions))
+	for _, s := range sv.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Draining tells whether the server takes no new sessions any more.
+func (sv *Server) Draining() bool {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	return sv.draining
+}
+
+// Drain takes no new sessions, and asks those that are open to come back, spread
+// over the time given so that they do not come all at once. Each is ended a second
+// after it was asked. Drain returns when all have ended, or when ctx ends.
+func (sv *Server) Drain(ctx context.Context, over time.Duration) {
+	sv.mu.Lock()
+	sv.draining = true
+	sv.mu.Unlock()
+	all := sv.All()
+	if len(all) == 0 {
+		return
+	}
+	// In steps, not one by one: a timer for each of a million would be late.
+	const steps, notice = 50, time.Second
+	t := time.NewTicker(max(over/steps, time.Millisecond))
+	defer t.Stop()
+	var asked []time.Time // when the sessions of each step were asked
+	ended := 0
+	for ended < steps {
+		if i := len(asked); i < steps {
+			for _, s := range all[len(all)*i/steps : len(all)*(i+1)/steps] {
+				s.askToLeave()
+			}
+			asked = append(asked, time.Now())
+		}
+		for ; ended < len(asked) && time.Since(asked[ended]) >= notice; ended++ {
+			for _, s := range all[len(all)*ended/steps : len(all)*(ended+1)/steps] {
+				s.End(goingAway())
+			}
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func goingAway() *protocol.Error {
+	return protocol.Errorf(protocol.Draining, "The server is going away. Come back in a moment.")
+}
+
+// Close ends all sessions and returns when nothing of them runs any more.
+func (sv *Server) Close() {
+	sv.mu.Lock()
+	sv.draining, sv.closed = true, true
+	sv.mu.Unlock()
+	sv.cancel()
+	for _, s := range sv.All() {
+		s.End(goingAway())
+	}
+	sv.wheel.Close()
+	sv.wg.Wait()
+}
+
+// spawn runs f on a goroutine that Close waits for, unless the server is closed.
+func (sv *Server) spawn(f func()) bool {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if sv.closed {
+		return false
+	}
+	sv.wg.Go(f)
+	return true
+}
+
+func (sv *Server) remove(s *Session) {
+	sv.mu.Lock()
+	delete(sv.sessions, s.id)
+	sv.mu.Unlock()
+}
+
+// Stats returns the counts at this moment.
+func (sv *Server) Stats() Stats {
+	sv.mu.Lock()
+	n := int64(len(sv.sessions))
+	sv.mu.Unlock()
+	return Stats{
+		Sessions: n, Opened: sv.stats.opened.Load(), Commands: sv.stats.commands.Load(), Refused: sv.stats.refused.Load(),
+		Published: sv.stats.published.Load(), Limited: sv.stats.limited.Load(), Pongless: sv.stats.pongless.Load(), Slow: sv.stats.slow.Load(),
+	}
+}
+
+// MaxMessage returns how long a message of a client may be.
+func (sv *Server) MaxMessage() int { return sv.conf.MaxMessage }

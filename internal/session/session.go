@@ -1,0 +1,439 @@
+package session
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/protocol"
+)
+
+const (
+	// maxOutbox bounds the replies that wait to be sent: a client that does
+	// not read them is not read.
+	maxOutbox = 64 << 10
+	// maxInFlight bounds the publications that wait for the log.
+	maxInFlight = 64
+	// quantum is how much one subscription may say before the next has its
+	// turn.
+	quantum = 16 << 10
+)
+
+// Outlet is where a session's transport hears of news. See the package comment
+// for who calls Next when.
+type Outlet interface {
+	// Flush is called by a worker of the hub when the session becomes ready.
+	// It must not block.
+	Flush()
+	// End is called once, when the session has ended, perhaps by the
+	// transport itself. It must not block and must not call the session. why
+	// is nil if the client went.
+	End(why *protocol.Error)
+}
+
+// Writer is how a transport frames what a session says.
+type Writer interface {
+	hub.Emitter
+	// Message takes a message that is for this client alone.
+	Message(json []byte)
+	// Ping takes a heartbeat. asMessage says that the client wants it as a
+	// message.
+	Ping(asMessage bool)
+	// Pong takes the answer to a ping of the client's transport.
+	Pong(payload []byte)
+	// Drain takes the advice to come back after so many milliseconds.
+	Drain(afterMillis int64)
+}
+
+// Session is a client's logical connection. Next is for one goroutine at a time;
+// everything else is safe for concurrent use.
+type Session struct {
+	// Static after Open.
+	server    *Server
+	id        string
+	outlet    Outlet
+	addr      *Bucket // of the client's address; nil without a limit
+	worker    uint16
+	heartbeat Heartbeat
+
+	bucket Bucket
+
+	mu        sync.Mutex // guards the following
+	identity  Identity
+	ready     bool
+	closed    bool
+	drain     int64  // advice to be sent: come back after so many milliseconds
+	pings     bool   // heartbeats are messages
+	pinging   bool   // a heartbeat is to be sent
+	pong      []byte // the answer to a ping, to be sent
+	requested bool   // a request that carries a command is in progress
+	waiting   bool   // for the answer to one
+	inFlight  int16
+	heard     int64 // Unix milliseconds of the last sign of life
+	entries   []*entry
+	dirty     []*hub.Subscription
+	outbox    [][]byte
+	outBytes  int
+	room      chan struct{} // closed when there is room again; nil when nobody waits
+}
+
+// entry is a subscription, or one in the making.
+type entry struct {
+	channel string
+	sub     *hub.Subscription // nil until the hub has made it
+	cancel  func()            // ends the making; nil afterwards
+}
+
+// ID returns the session's id, which is a secret of its client.
+func (s *Session) ID() string { return s.id }
+
+// Identity returns who the client is.
+func (s *Session) Identity() Identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.identity
+}
+
+// Mark implements [hub.Listener].
+func (s *Session) Mark(sub *hub.Subscription) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.dirty = append(s.dirty, sub)
+	return s.becomeReady()
+}
+
+// Flush implements [hub.Listener].
+func (s *Session) Flush() { s.outlet.Flush() }
+
+// becomeReady tells whether the outlet has to be flushed. The lock is held.
+func (s *Session) becomeReady() bool {
+	was := s.ready
+	s.ready = true
+	return !was && !s.closed
+}
+
+// push puts a message into the outbox.
+func (s *Session) push(json []byte) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.outbox = append(s.outbox, json)
+	s.outBytes += len(json)
+	ready := s.becomeReady()
+	s.mu.Unlock()
+	if ready {
+		s.server.conf.Hub.Flush(int(s.worker), s)
+	}
+}
+
+// Say sends the client a message that is for it alone.
+func (s *Session) Say(json []byte) { s.push(json) }
+
+// Pong answers a ping of the transport with its payload. Only the newest counts.
+func (s *Session) Pong(payload []byte) {
+	s.mu.Lock()
+	s.pong = append([]byte{}, payload...)
+	ready := s.becomeReady()
+	s.mu.Unlock()
+	if ready {
+		s.server.conf.Hub.Flush(int(s.worker), s)
+	}
+}
+
+// Acquire claims the session for a request that carries a command, of which there
+// is one at a time; ReleaseRequest gives it back.
+func (s *Session) Acquire() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.requested {
+		return false
+	}
+	s.requested = true
+	return true
+}
+
+// ReleaseRequest ends what Acquire began.
+func (s *Session) ReleaseRequest() {
+	s.mu.Lock()
+	s.requested = false
+	s.mu.Unlock()
+}
+
+// Next puts what there is to say into w, about budget bytes of it at most. It
+// returns false when there was no more, and the session is idle again; or when
+// the session has ended.
+func (s *Session) Next(w Writer, budget int) (more bool) {
+	for {
+		said, sub, idle := s.next()
+		if idle {
+			return false
+		}
+		said.to(w)
+		if sub != nil {
+			s.pull(sub, w, min(quantum, max(budget-w.Len(), 1)))
+		}
+		if w.Len() >= budget {
+			return true
+		}
+	}
+}
+
+// said is what is said to one client alone.
+type said struct {
+	messages  [][]byte
+	pong      []byte
+	ping      bool
+	asMessage bool
+	drain     int64
+}
+
+func (m *said) none() bool { return m.messages == nil && m.pong == nil && !m.ping && m.drain == 0 }
+
+func (m *said) to(w Writer) {
+	for _, json := range m.messages {
+		w.Message(json)
+	}
+	if m.pong != nil {
+		w.Pong(m.pong)
+	}
+	if m.ping {
+		w.Ping(m.asMessage)
+	}
+	if m.drain > 0 {
+		w.Drain(m.drain)
+	}
+}
+
+// next takes what is to be said, and the subscription whose turn it is. If there
+// is neither, the session is idle from now on.
+func (s *Session) next() (m said, sub *hub.Subscription, idle bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return m, nil, true
+	}
+	m = said{messages: s.outbox, pong: s.pong, ping: s.pinging, asMessage: s.pings, drain: s.drain}
+	s.outbox, s.outBytes, s.pong, s.pinging, s.drain = nil, 0, nil, false, 0
+	s.makeRoom()
+	if len(s.dirty) == 0 {
+		s.dirty = nil
+		idle = m.none()
+		s.ready = !idle
+		return m, nil, idle
+	}
+	sub = s.dirty[0]
+	s.dirty[0] = nil
+	s.dirty = s.dirty[1:]
+	return m, sub, false
+}
+
+func (s *Session) pull(sub *hub.Subscription, w Writer, budget int) {
+	more, failure := sub.Pull(w, budget)
+	if more {
+		s.mu.Lock()
+		s.dirty = append(s.dirty, sub)
+		s.mu.Unlock()
+	}
+	if failure != nil {
+		s.server.stats.slow.Add(1)
+		s.End(failure)
+	}
+}
+
+// WaitRoom returns when the client may say more: when few enough of its commands
+// wait for the log, and few enough replies for the client. It returns false when
+// the session has ended.
+func (s *Session) WaitRoom() bool {
+	for {
+		s.mu.Lock()
+		if s.closed || s.hasRoom() {
+			open := !s.closed
+			s.mu.Unlock()
+			return open
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		<-room
+	}
+}
+
+func (s *Session) hasRoom() bool { return s.outBytes < maxOutbox && s.inFlight < maxInFlight }
+
+// makeRoom wakes who waits for room, if there is. The lock is held.
+func (s *Session) makeRoom() {
+	if s.room != nil && (s.closed || s.hasRoom()) {
+		close(s.room)
+		s.room = nil
+	}
+}
+
+// End ends the session: it says nothing any more, and its outlet is told. Only
+// the first call counts.
+func (s *Session) End(why *protocol.Error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	entries := s.entries
+	s.entries, s.dirty, s.outbox = nil, nil, nil
+	s.makeRoom()
+	s.mu.Unlock()
+	for _, e := range entries {
+		e.end()
+	}
+	s.server.remove(s)
+	s.outlet.End(why)
+}
+
+func (e *entry) end() {
+	if e.cancel != nil {
+		e.cancel()
+	}
+	if e.sub != nil {
+		e.sub.Close()
+	}
+}
+
+// askToLeave asks the client to come back later.
+func (s *Session) askToLeave() {
+	s.mu.Lock()
+	s.drain = 1 + rand.Int64N(2000)
+	ready := s.becomeReady()
+	s.mu.Unlock()
+	if ready {
+		s.server.conf.Hub.Flush(int(s.worker), s)
+	}
+}
+
+// Alive notes a sign of life of the client.
+func (s *Session) Alive() {
+	now := time.Now().UnixMilli()
+	s.mu.Lock()
+	s.heard = now
+	s.waiting = false
+	s.mu.Unlock()
+}
+
+// firstPing spreads the heartbeats of clients that came all at once.
+func (s *Session) firstPing() time.Duration {
+	return s.server.conf.Ping/2 + time.Duration(rand.Int64N(int64(s.server.conf.Ping/2)))
+}
+
+// Tick implements [wheel.Entry]: it sends a heartbeat, or finds that the last had
+// no answer.
+func (s *Session) Tick(now time.Time) time.Duration {
+	conf := &s.server.conf
+	jittered := conf.Ping - conf.Ping/10 + time.Duration(rand.Int64N(int64(conf.Ping/5)+1))
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return 0
+	case s.waiting || s.pinging:
+		// The last one was not answered, or the socket does not take it.
+		s.mu.Unlock()
+		s.server.stats.pongless.Add(1)
+		s.End(protocol.Errorf(protocol.NoPong, "There was no answer to a heartbeat within %v. Resume from your position.", conf.PongWait))
+		return 0
+	case s.heartbeat == Answered && now.UnixMilli()-s.heard < conf.Ping.Milliseconds()/2:
+		// It has just been heard.
+		quiet := now.Sub(time.UnixMilli(s.heard))
+		s.mu.Unlock()
+		return jittered - quiet
+	}
+	s.pinging = true
+	s.waiting = s.heartbeat == Answered
+	ready := s.becomeReady()
+	s.mu.Unlock()
+	if ready {
+		conf.Hub.Flush(int(s.worker), s)
+	}
+	if s.heartbeat == Answered {
+		return conf.PongWait
+	}
+	return jittered
+}
+
+// AppendPosition appends the position of all the session's channels, as it stands
+// after what Next has put out. It is for who calls Next.
+func (s *Session) AppendPosition(dst []byte) []byte {
+	var buf [64]byte
+	places := buf[:0]
+	s.mu.Lock()
+	n := 0
+	for _, e := range s.entries {
+		if e.sub != nil && !e.sub.Wildcard() && n < protocol.MaxPositionChannels {
+			places = e.sub.AppendPlace(places)
+			n++
+		}
+	}
+	s.mu.Unlock()
+	if n == 0 {
+		return dst
+	}
+	return protocol.AppendPosition(dst, places)
+}
+
+// Seek moves the session's subscriptions to where its client says it stands. It
+// is for who calls Next, between two calls.
+func (s *Session) Seek(p protocol.Position) {
+	s.mu.Lock()
+	entries := slices.Clone(s.entries)
+	s.mu.Unlock()
+	for _, e := range entries {
+		if e.sub == nil {
+			continue
+		}
+		if epoch, offset, ok := p.In(e.channel); ok {
+			e.sub.Seek(epoch, offset)
+		}
+	}
+}
+
+// PositionOf returns where the session stands in a channel, or "". It is for who
+// calls Next.
+func (s *Session) PositionOf(channel string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(channel); e != nil && e.sub != nil {
+		return e.sub.Position()
+	}
+	return ""
+}
+
+// Subscriptions returns the live subscriptions, for transports that go back to
+// what was not received.
+func (s *Session) Subscriptions() []*hub.Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var subs []*hub.Subscription
+	for _, e := range s.entries {
+		if e.sub != nil {
+			subs = append(subs, e.sub)
+		}
+	}
+	return subs
+}
+
+// Channels returns the names of what the session is subscribed to.
+func (s *Session) Channels() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]string, 0, len(s.entries))
+	for _, e := range s.entries {
+		names = append(names, e.channel)
+	}
+	return names
+}

@@ -1,0 +1,299 @@
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/starling-rt/starling/internal/session"
+	"github.com/starling-rt/starling/protocol"
+)
+
+// Config is what the transports need. It is not changed after New.
+type Config struct {
+	Sessions *session.Server
+
+	// Identify tells who makes a request. Nil: everybody is anonymous.
+	Identify func(r *http.Request) (session.Identity, *protocol.Error)
+	// Authorize returns why an identity may not do something, or nil. Nil: all
+	// may.
+	Authorize func(who session.Identity, verb session.Verb, channel string) *protocol.Error
+
+	// Origins are the origins of pages that may connect, beside the server's
+	// own: "https://example.com", or "*" for all.
+	Origins []string
+	// LocalOrigins allows pages from any port of this machine.
+	LocalOrigins bool
+
+	// NoDeflate turns permessage-deflate off.
+	NoDeflate bool
+	Logger    *slog.Logger // default: none
+}
+
+// Handler serves the transports. Its methods are safe for concurrent use.
+type Handler struct {
+	conf  Config
+	polls polls
+
+	mu     sync.Mutex // guards the following
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// New returns the handler of the transports.
+func New(conf Config) *Handler {
+	if conf.Logger == nil {
+		conf.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{conf: conf}
+}
+
+// Register serves the transports at /ws, /sse, /poll and /send.
+func (h *Handler) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /ws", h.webSocket)
+	mux.HandleFunc("GET /sse", h.sse)
+	mux.HandleFunc("GET /poll", h.poll)
+	mux.HandleFunc("POST /send", h.send)
+	for _, path := range []string{"/sse", "/poll", "/send"} {
+		mux.HandleFunc("OPTIONS "+path, h.preflight)
+	}
+}
+
+// Wait returns when the goroutines of all connections have ended; the sessions
+// were ended before.
+func (h *Handler) Wait() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.wg.Wait()
+}
+
+func (h *Handler) spawn(f func()) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.wg.Go(f)
+	return true
+}
+
+// allowOrigin checks the Origin of a request from a browser, and answers in the
+// way of CORS.
+func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return nil // not a page of another origin
+	}
+	w.Header().Add("Vary", "Origin")
+	u, err := url.Parse(origin)
+	switch {
+	case err == nil && u.Host == r.Host:
+	case slices.Contains(h.conf.Origins, origin), slices.Contains(h.conf.Origins, "*"):
+	case err == nil && h.conf.LocalOrigins && isLocal(u.Hostname()):
+	default:
+		return protocol.Errorf(protocol.BadOrigin, "Pages of %q may not connect. Start the server with --allowed-origins %s to let them.", origin, origin)
+	}
+	w.Header().Set("Access-Control-Allow-Origin", origin)
+	w.Header().Set("Access-Control-Allow-Credentials", "true")
+	return nil
+}
+
+func isLocal(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {
+	if err := h.allowOrigin(w, r); err != nil {
+		Refuse(w, err)
+		return
+	}
+	w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+	w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	w.Header().Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (h *Handler) identify(r *http.Request) (session.Identity, *protocol.Error) {
+	if h.conf.Identify == nil {
+		return session.Identity{}, nil
+	}
+	return h.conf.Identify(r)
+}
+
+func (h *Handler) authorize(who session.Identity, verb session.Verb, channel string) *protocol.Error {
+	if h.conf.Authorize == nil {
+		return nil
+	}
+	return h.conf.Authorize(who, verb, channel)
+}
+
+// address returns the client's address, without the port.
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// Refuse answers an HTTP request with an error: {"error":{"code","name","message","retry"}}.
+func Refuse(w http.ResponseWriter, e *protocol.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if e.Code.Retry() {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(e.Code.HTTP())
+	body := append(protocol.AppendError([]byte(`{"error":`), e), "}\n"...)
+	_, _ = w.Write(body) // the client may be gone
+}
+
+// join is what a client of SSE or long polling asks for in its query.
+type join struct {
+	channels []string
+	since    protocol.Position
+	resume   bool
+	filter   protocol.Filter
+	slow     protocol.SlowPolicy
+}
+
+// parseJoin reads channel, since, filter and slow from a query. lastEventID beats
+// since.
+func parseJoin(q url.Values, lastEventID string) (j join, err *protocol.Error) {
+	for _, name := range q["channel"] {
+		if err := protocol.CheckPattern(name); err != nil {
+			return j, err
+		}
+		if !slices.Contains(j.channels, name) {
+			j.channels = append(j.channels, name)
+		}
+	}
+	switch n := len(j.channels); {
+	case n == 0:
+		return j, protocol.Errorf(protocol.BadChannel, "Name a channel in the query: ?channel=NAME.")
+	case n > protocol.MaxPositionChannels:
+		return j, protocol.Errorf(protocol.LimitReached, "A request covers at most %d channels.", protocol.MaxPositionChannels)
+	}
+	if text := q.Get("filter"); text != "" {
+		if j.filter, err = protocol.ParseFilter([]byte(text)); err != nil {
+			return j, err
+		}
+	}
+	if text := q.Get("slow"); text != "" {
+		if j.slow, err = protocol.ParseSlow(text); err != nil {
+			return j, err
+		}
+	}
+	since := q.Get("since")
+	if lastEventID != "" {
+		since = lastEventID
+	}
+	j.resume = since != ""
+	j.since, err = protocol.ParsePosition(since)
+	return j, err
+}
+
+// open opens a session for a request.
+func (h *Handler) open(r *http.Request, outlet session.Outlet, beat session.Heartbeat) (*session.Session, *protocol.Error) {
+	who, err := h.identify(r)
+	if err != nil {
+		return nil, err
+	}
+	return h.conf.Sessions.Open(session.Options{Identity: who, Addr: address(r), Outlet: outlet, Heartbeat: beat})
+}
+
+// started is a subscription that was made for a request, before it is live.
+type started struct {
+	start func()
+	reset bool // the client asked for more than there is
+	name  string
+}
+
+// joinAll subscribes a session to the channels of a request.
+func (h *Handler) joinAll(_ context.Context, s *session.Session, j join) (all []started, err *protocol.Error) {
+	who := s.Identity()
+	for _, name := range j.channels {
+		if err := h.authorize(who, session.VerbSubscribe, name); err != nil {
+			return nil, err
+		}
+		sub, recovered, err := s.Join(name, j.since, j.filter, j.slow)
+		if err != nil {
+			return nil, err
+		}
+		_, _, asked := j.since.In(name)
+		all = append(all, started{start: sub.Start, reset: asked && !recovered && !sub.Wildcard(), name: name})
+	}
+	return all, nil
+}
+
+// send takes a command of a session whose transport carries none.
+func (h *Handler) send(w http.ResponseWriter, r *http.Request) {
+	if err := h.allowOrigin(w, r); err != nil {
+		Refuse(w, err)
+		return
+	}
+	s := h.conf.Sessions.Find(r.URL.Query().Get("session"))
+	if s == nil {
+		Refuse(w, protocol.Errorf(protocol.SessionGone, "There is no such session here. Open a new one from your positions."))
+		return
+	}
+	if !s.Acquire() {
+		Refuse(w, protocol.Errorf(protocol.SessionBusy, "Another request of this session is in progress: send one after the other."))
+		return
+	}
+	defer s.ReleaseRequest()
+	body, err := readBody(w, r, h.conf.Sessions.MaxMessage())
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	answer := s.Request(r.Context(), body)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(statusOf(answer))
+	_, _ = w.Write(append(answer, '\n')) // the client may be gone
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, *protocol.Error) {
+	var buf strings.Builder
+	r.Body = http.MaxBytesReader(w, r.Body, int64(most))
+	chunk := make([]byte, 4096)
+	for {
+		n, err := r.Body.Read(chunk)
+		buf.Write(chunk[:n])
+		if err == nil {
+			continue
+		}
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, protocol.Errorf(protocol.TooLarge, "A message has at most %d bytes.", most)
+		}
+		return []byte(buf.String()), nil
+	}
+}
+
+// statusOf returns the HTTP status of an answer.
+func statusOf(answer []byte) int {
+	var m struct {
+		Error *struct {
+			Code protocol.Code `json:"code"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(answer, &m); err == nil && m.Error != nil {
+		return m.Error.Code.HTTP()
+	}
+	return http.StatusOK
+}

@@ -1,0 +1,432 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/internal/session"
+	"github.com/starling-rt/starling/protocol"
+)
+
+const (
+	// writeBudget is how much is pulled for one write.
+	writeBudget = 32 << 10
+	// blockingBudget is the same where it is kept while the write blocks.
+	blockingBudget = 8 << 10
+	// lingerTime is how long a connection that we closed may take to hear it.
+	lingerTime = 2 * time.Second
+	// writeTimeout ends a connection whose heartbeats do not (TLS, SSE).
+	writeTimeout = 60 * time.Second
+)
+
+// framing is what differs between the kinds of stream.
+type framing interface {
+	publication(dst []byte, st *stream, f *hub.Frame) []byte
+	signal(dst []byte, f *hub.Frame) []byte
+	message(dst []byte, st *stream, json []byte) []byte
+	ping(dst []byte, asMessage bool) []byte
+	pong(dst, payload []byte) []byte
+	drain(dst []byte, afterMillis int64) []byte
+	// closing returns the last bytes: why is nil when the client went first.
+	closing(dst []byte, why *protocol.Error) []byte
+}
+
+// stream is a connection that messages are written to.
+type stream struct {
+	// Static after it was opened.
+	framing framing
+	session *session.Session
+	owner   *Handler
+	conn    net.Conn
+	raw     syscall.RawConn // nil if writes block
+
+	direct atomic.Bool            // opened, and raw is there
+	stuck  atomic.Bool            // a goroutine has the write side and may block
+	ended  atomic.Pointer[ending] // set when the session has ended
+
+	mu   sync.Mutex // held by who writes; guards the following
+	rest []byte     // of what was encoded but could not be sent
+	said bool       // the last word was said
+}
+
+type ending struct{ why *protocol.Error }
+
+// hijack takes the connection of a request, opens a session on it, and writes the
+// head of the response. It returns an error as long as the request can still be
+// answered, and afterwards perhaps no stream. Bytes that came early are returned.
+func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat session.Heartbeat, head []byte) (*stream, []byte, *protocol.Error) {
+	st := &stream{framing: f, owner: h}
+	st.mu.Lock() // nobody writes before the head is written
+	defer func() {
+		st.mu.Unlock()
+		if st.ended.Load() != nil && st.conn != nil {
+			st.finish()
+		}
+	}()
+	s, refused := h.open(r, st, beat)
+	if refused != nil {
+		return nil, nil, refused
+	}
+	st.session = s
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		st.said = true
+		s.End(nil)
+		return nil, nil, protocol.Errorf(protocol.NotSupported, "This connection cannot be taken over: HTTP/1.1 is needed.")
+	}
+	st.conn = conn
+	_ = conn.SetDeadline(time.Time{}) // an error shows in the write
+	var first []byte
+	if n := buf.Reader.Buffered(); n > 0 {
+		first, _ = buf.Reader.Peek(n)
+		first = append([]byte(nil), first...)
+	}
+	if _, err = conn.Write(head); err != nil {
+		conn.Close()
+		s.End(nil)
+		return nil, nil, nil
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			st.raw = raw
+			setNotSentLowat(raw)
+			st.direct.Store(true)
+		}
+	}
+	return st, first, nil
+}
+
+// Flush implements [session.Outlet].
+func (st *stream) Flush() {
+	if !st.direct.Load() {
+		st.handOver()
+		return
+	}
+	// Nobody else writes: whoever does has not let the session become idle.
+	st.mu.Lock()
+	blocked := !st.pump()
+	st.mu.Unlock()
+	if blocked {
+		st.handOver()
+	} else if st.ended.Load() != nil {
+		st.finish()
+	}
+}
+
+// pump writes what there is without blocking, and tells whether it came to the
+// end. The lock is held.
+func (st *stream) pump() bool {
+	w := writers.Get().(*writer)
+	defer w.release()
+	for more := true; more; {
+		w.reset(st)
+		more = st.session.Next(w, writeBudget)
+		if len(w.buf) == 0 {
+			continue
+		}
+		n, err := w.try(st.raw)
+		if err != nil {
+			st.conn.Close() // the reader sees it, and ends the session
+			return true
+		}
+		if n < len(w.buf) {
+			st.rest = w.unsent(n)
+			return false
+		}
+	}
+	return true
+}
+
+// handOver gives the write side to a goroutine that may block.
+func (st *stream) handOver() {
+	if !st.owner.spawn(st.drain) {
+		st.conn.Close()
+	}
+}
+
+// drain writes what there is, waiting for the socket, until there is no more.
+func (st *stream) drain() {
+	st.mu.Lock()
+	st.stuck.Store(true)
+	for st.ended.Load() == nil && st.drainOnce() {
+	}
+	st.stuck.Store(false)
+	st.mu.Unlock()
+	if st.ended.Load() != nil {
+		st.finish()
+	}
+}
+
+// drainOnce tells whether there may be more. The lock is held.
+func (st *stream) drainOnce() bool {
+	if len(st.rest) > 0 {
+		_ = st.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // an error shows in the write
+		_, err := st.conn.Write(st.rest)
+		st.rest = nil
+		if err != nil {
+			st.conn.Close()
+			return false
+		}
+	}
+	if st.raw != nil {
+		return !st.pump()
+	}
+	w := writers.Get().(*writer)
+	w.reset(st)
+	more := st.session.Next(w, blockingBudget)
+	st.rest = append([]byte(nil), w.buf...)
+	w.release()
+	return more || len(st.rest) > 0
+}
+
+// End implements [session.Outlet].
+func (st *stream) End(why *protocol.Error) {
+	st.ended.Store(&ending{why})
+	if st.stuck.Load() {
+		// Nobody reads there; a last word would wait for ever.
+		st.conn.Close()
+		return
+	}
+	st.finish()
+}
+
+// finish says the last word and shuts the write side, unless somebody writes just
+// now, who will then. It does not block.
+func (st *stream) finish() {
+	if !st.mu.TryLock() {
+		return
+	}
+	defer st.mu.Unlock()
+	e := st.ended.Load()
+	if st.said || e == nil {
+		return
+	}
+	st.said = true
+	last := st.framing.closing(nil, e.why)
+	if st.raw == nil {
+		if !st.owner.spawn(func() {
+			_ = st.conn.SetWriteDeadline(time.Now().Add(lingerTime)) // an error shows in the write
+			_, _ = st.conn.Write(last)                               // it is closed in any case
+			st.conn.Close()
+		}) {
+			st.conn.Close()
+		}
+		return
+	}
+	w := writers.Get().(*writer)
+	defer w.release()
+	w.buf = append(w.buf[:0], last...)
+	n, err := w.try(st.raw)
+	half, ok := st.conn.(interface{ CloseWrite() error })
+	if err != nil || n < len(last) || e.why == nil || !ok || half.CloseWrite() != nil {
+		st.conn.Close()
+		return
+	}
+	// The reader waits for the other side to hear it, but not long.
+	_ = st.conn.SetReadDeadline(time.Now().Add(lingerTime)) // an error shows in the read
+}
+
+// reader calls data with what comes, until the connection ends or data returns
+// false. While nothing comes it holds no buffer, if the connection can do that.
+func (st *stream) reader(first []byte, data func([]byte) bool) {
+	if len(first) > 0 && !data(first) {
+		return
+	}
+	if st.raw == nil {
+		buf := make([]byte, 2048)
+		for {
+			n, err := st.conn.Read(buf)
+			if n > 0 && !data(buf[:n]) || err != nil {
+				return
+			}
+		}
+	}
+	var buf *[]byte
+	var n int
+	var fail error
+	ready := func(fd uintptr) bool {
+		buf = readBuffers.Get().(*[]byte)
+		for {
+			n, fail = syscall.Read(int(fd), *buf)
+			if !errors.Is(fail, syscall.EINTR) {
+				break
+			}
+		}
+		if errors.Is(fail, syscall.EAGAIN) {
+			readBuffers.Put(buf)
+			return false
+		}
+		return true
+	}
+	for {
+		if err := st.raw.Read(ready); err != nil {
+			return
+		}
+		ok := fail == nil && n > 0 && data((*buf)[:n])
+		readBuffers.Put(buf)
+		if !ok {
+			return
+		}
+	}
+}
+
+// discard reads until the other side has closed too.
+func (st *stream) discard() {
+	_, _ = io.Copy(io.Discard, st.conn) // the end is the end
+	st.conn.Close()
+}
+
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, 4096); return &b }}
+
+// writer frames what a session says. It remembers which bytes are whose, so that
+// what is not sent can be given back.
+type writer struct {
+	st       *stream
+	buf      []byte
+	segments []segment
+
+	// For try: one closure for the life of the writer.
+	n   int
+	err error
+	fn  func(fd uintptr) bool
+}
+
+// segment begins at a byte of the buffer. Without a subscription its bytes are
+// not given back.
+type segment struct {
+	start  int
+	sub    *hub.Subscription
+	before hub.Place
+}
+
+var writers = sync.Pool{New: func() any {
+	w := &writer{}
+	w.fn = w.write
+	return w
+}}
+
+func (w *writer) reset(st *stream) {
+	w.st, w.buf = st, w.buf[:0]
+	clear(w.segments)
+	w.segments = w.segments[:0]
+}
+
+func (w *writer) release() {
+	w.reset(nil)
+	if cap(w.buf) > 4*writeBudget {
+		w.buf = nil
+	}
+	writers.Put(w)
+}
+
+// try writes the buffer as far as the socket takes it now.
+func (w *writer) try(raw syscall.RawConn) (int, error) {
+	w.n, w.err = 0, nil
+	if err := raw.Write(w.fn); err != nil {
+		return 0, err
+	}
+	return w.n, w.err
+}
+
+func (w *writer) write(fd uintptr) bool {
+	for w.n < len(w.buf) {
+		n, err := syscall.Write(int(fd), w.buf[w.n:])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
+			return true
+		case err != nil:
+			w.err = err
+			return true
+		default:
+			w.n += n
+		}
+	}
+	return true
+}
+
+// unsent returns a copy of what has to be sent after the first n bytes: the frame
+// that was begun, and what cannot be given back. The rest is given back.
+func (w *writer) unsent(n int) []byte {
+	var rest []byte
+	restored := map[*hub.Subscription]bool{}
+	for i, sg := range w.segments {
+		end := len(w.buf)
+		if i+1 < len(w.segments) {
+			end = w.segments[i+1].start
+		}
+		switch {
+		case end <= n:
+		case sg.start < n || sg.sub == nil:
+			rest = append(rest, w.buf[max(n, sg.start):end]...)
+		case !restored[sg.sub]:
+			restored[sg.sub] = true
+			sg.sub.Restore(sg.before)
+		}
+	}
+	return rest
+}
+
+// Len implements [hub.Emitter].
+func (w *writer) Len() int { return len(w.buf) }
+
+// Publication implements [hub.Emitter].
+func (w *writer) Publication(s *hub.Subscription, f *hub.Frame, before hub.Place) {
+	w.segments = append(w.segments, segment{len(w.buf), s, before})
+	w.buf = w.st.framing.publication(w.buf, w.st, f)
+}
+
+// Signal implements [hub.Emitter].
+func (w *writer) Signal(s *hub.Subscription, f *hub.Frame, before hub.Place) {
+	w.segments = append(w.segments, segment{len(w.buf), s, before})
+	w.buf = w.st.framing.signal(w.buf, f)
+}
+
+// Notice implements [hub.Emitter].
+func (w *writer) Notice(s *hub.Subscription, n hub.Notice, before hub.Place) {
+	w.segments = append(w.segments, segment{len(w.buf), s, before})
+	w.buf = w.st.framing.message(w.buf, w.st, notice(s, n))
+}
+
+// Message implements [session.Writer].
+func (w *writer) Message(json []byte) {
+	w.segments = append(w.segments, segment{start: len(w.buf)})
+	w.buf = w.st.framing.message(w.buf, w.st, json)
+}
+
+// Ping implements [session.Writer].
+func (w *writer) Ping(asMessage bool) {
+	w.segments = append(w.segments, segment{start: len(w.buf)})
+	w.buf = w.st.framing.ping(w.buf, asMessage)
+}
+
+// Pong implements [session.Writer].
+func (w *writer) Pong(payload []byte) {
+	w.segments = append(w.segments, segment{start: len(w.buf)})
+	w.buf = w.st.framing.pong(w.buf, payload)
+}
+
+// Drain implements [session.Writer].
+func (w *writer) Drain(afterMillis int64) {
+	w.segments = append(w.segments, segment{start: len(w.buf)})
+	w.buf = w.st.framing.drain(w.buf, afterMillis)
+}
+
+// notice encodes what a subscription has to tell.
+func notice(s *hub.Subscription, n hub.Notice) []byte {
+	switch n {
+	case hub.Skipped:
+		return protocol.AppendSkipped(nil, s.Channel(), s.Position())
+	case hub.Moved:
+		return protocol.AppendPositionMessage(nil, s.Channel(), s.Position())
+	default:
+		return protocol.AppendReset(nil, s.Channel(), s.Position(), n.Reason())
+	}
+}

@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/internal/session"
+	"github.com/starling-rt/starling/internal/websocket"
+	"github.com/starling-rt/starling/protocol"
+)
+
+// Subprotocol is the WebSocket subprotocol of protocol messages in JSON. It is
+// spoken as well when a client asks for none.
+const Subprotocol = "starling.v1.json"
+
+func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request) {
+	up, status, text := websocket.CheckUpgrade(r)
+	switch {
+	case status == http.StatusUpgradeRequired:
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		http.Error(w, text, status)
+		return
+	case status != 0:
+		http.Error(w, text, status)
+		return
+	}
+	if err := h.allowOrigin(w, r); err != nil {
+		Refuse(w, err)
+		return
+	}
+	var subprotocol string
+	switch {
+	case up.Offers(Subprotocol):
+		subprotocol = Subprotocol
+	case len(up.Protocols) > 0:
+		Refuse(w, protocol.Errorf(protocol.NotSupported, "None of the subprotocols offered is spoken here: offer %s or none.", Subprotocol))
+		return
+	}
+	deflate := up.Deflate && !h.conf.NoDeflate
+	st, first, refused := h.hijack(w, r, wsFraming{deflate}, session.Answered, up.AppendResponse(nil, subprotocol, deflate))
+	if refused != nil {
+		Refuse(w, refused)
+		return
+	}
+	if st == nil {
+		return
+	}
+	// Not in this goroutine: it holds on to what net/http needed for the request.
+	if !h.spawn(func() { readWebSocket(st, deflate, first) }) {
+		st.session.End(nil)
+	}
+}
+
+// readWebSocket is the life of a connection: it reads until it ends.
+func readWebSocket(st *stream, deflate bool, first []byte) {
+	r := websocket.Reader{MaxBytes: st.owner.conf.Sessions.MaxMessage(), Server: true, Deflate: deflate}
+	st.reader(first, func(b []byte) bool {
+		r.Feed(b)
+		for {
+			m, err := r.Next()
+			if errors.Is(err, websocket.ErrShort) {
+				return true
+			}
+			if err != nil {
+				st.violated(err)
+				return false
+			}
+			if !st.receive(m) {
+				return false
+			}
+		}
+	})
+	st.session.End(nil)
+	st.discard()
+}
+
+// receive takes a message, and tells whether to read on.
+func (st *stream) receive(m websocket.Message) bool {
+	switch m.Opcode {
+	case websocket.Text:
+		if !st.session.WaitRoom() {
+			return false
+		}
+		st.session.Receive(m.Payload)
+	case websocket.Binary:
+		st.session.End(&protocol.Error{Code: websocket.CloseUnsupported, Message: "Binary messages are not spoken in this subprotocol."})
+		return false
+	case websocket.PingFrame:
+		st.session.Alive()
+		st.session.Pong(m.Payload)
+	case websocket.PongFrame:
+		st.session.Alive()
+	case websocket.Close:
+		if _, _, err := websocket.ParseClose(m.Payload); err != nil {
+			st.violated(err)
+		}
+		return false
+	}
+	return true
+}
+
+// violated ends a session whose client does not speak WebSocket.
+func (st *stream) violated(err error) {
+	why := &protocol.Error{Code: websocket.CloseProtocol, Message: "protocol error"}
+	var p *websocket.ProtocolError
+	if errors.As(err, &p) {
+		why = &protocol.Error{Code: protocol.Code(p.Code), Message: p.Text}
+	}
+	st.session.End(why)
+}
+
+// wsFraming frames messages for a WebSocket.
+type wsFraming struct{ deflate bool }
+
+func (w wsFraming) publication(dst []byte, _ *stream, f *hub.Frame) []byte {
+	return append(dst, f.WebSocket(w.deflate)...)
+}
+
+func (w wsFraming) signal(dst []byte, f *hub.Frame) []byte {
+	return append(dst, f.WebSocket(w.deflate)...)
+}
+
+func (wsFraming) message(dst []byte, _ *stream, json []byte) []byte {
+	return websocket.AppendFrame(dst, websocket.Text, json)
+}
+
+func (wsFraming) ping(dst []byte, asMessage bool) []byte {
+	if asMessage {
+		return websocket.AppendFrame(dst, websocket.Text, protocol.AppendPing(nil))
+	}
+	return websocket.AppendFrame(dst, websocket.PingFrame, nil)
+}
+
+func (wsFraming) pong(dst, payload []byte) []byte {
+	return websocket.AppendFrame(dst, websocket.PongFrame, payload)
+}
+
+func (wsFraming) drain(dst []byte, afterMillis int64) []byte {
+	return websocket.AppendFrame(dst, websocket.Text, protocol.AppendDrain(nil, afterMillis))
+}
+
+func (wsFraming) closing(dst []byte, why *protocol.Error) []byte {
+	if why == nil {
+		return websocket.AppendClose(dst, websocket.CloseNormal, "")
+	}
+	return websocket.AppendClose(dst, int(why.Code), why.Code.String()+": "+why.Message)
+}

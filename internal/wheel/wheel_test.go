@@ -1,0 +1,41 @@
+package wheel
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type entry struct {
+	at    []time.Duration
+	again time.Duration
+	start time.Time
+}
+
+func (e *entry) Tick(now time.Time) time.Duration {
+	e.at = append(e.at, now.Sub(e.start))
+	return e.again
+}
+
+func TestEntriesAreCalledOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(time.Second, time.Minute)
+		defer w.Close()
+		once := &entry{start: time.Now()}
+		often := &entry{start: time.Now(), again: 25 * time.Second}
+		late := &entry{start: time.Now()}
+		w.Add(once, 1500*time.Millisecond)
+		w.Add(often, 10*time.Second)
+		w.Add(late, time.Hour)
+		time.Sleep(2 * time.Minute)
+		if len(once.at) != 1 || once.at[0] != 2*time.Second {
+			t.Errorf("once: %v", once.at)
+		}
+		if len(often.at) != 5 || often.at[0] != 10*time.Second || often.at[4] != 110*time.Second {
+			t.Errorf("often: %v", often.at)
+		}
+		if len(late.at) != 1 || late.at[0] < time.Minute {
+			t.Errorf("late: %v", late.at)
+		}
+	})
+}
