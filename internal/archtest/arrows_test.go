@@ -20,7 +20,16 @@ const module = "github.com/starling-rt/starling"
 //
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
-	"eventlog":          {},
+	"eventlog": {},
+	"eventlog/internal/live": {
+		ours: []string{"eventlog"},
+	},
+	"eventlog/logtest": {
+		ours: []string{"eventlog", "eventlog/memory"},
+	},
+	"eventlog/memory": {
+		ours: []string{"eventlog", "eventlog/internal/live"},
+	},
 	"yjs":               {},
 	"ot":                {},
 	"internal/archtest": {},
