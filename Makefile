@@ -9,6 +9,12 @@ PKGS := ./...
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+run: build ## build everything and serve on http://localhost:8080, data in ./data
+	./bin/starling serve --dev --apps --data ./data
+
+build: ## build bin/starling
+	$(GO) build -trimpath -o bin/starling ./cmd/starling
+
 test: ## run all tests (under 10 minutes on 2 cores)
 	$(GO) test -timeout 9m $(PKGS)
 

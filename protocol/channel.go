@@ -15,7 +15,7 @@ var nameByte = func() (ok [256]bool) {
 }()
 
 // CheckChannel returns an error unless name is the name of a channel: 1 to 255
-// of A–Z, a–z, 0–9 and _-.:/@#$+=~! .
+// of A-Z, a-z, 0-9 and _-.:/@#$+=~! .
 func CheckChannel(name string) *Error {
 	if name == "" {
 		return Errorf(BadChannel, "The name of the channel is missing.")
@@ -25,7 +25,7 @@ func CheckChannel(name string) *Error {
 	}
 	for i := range len(name) {
 		if !nameByte[name[i]] {
-			return Errorf(BadChannel, "The name of a channel is made of A–Z, a–z, 0–9 and _-.:/@#$+=~! ; the character at %d is none of them.", i)
+			return Errorf(BadChannel, "The name of a channel is made of A-Z, a-z, 0-9 and _-.:/@#$+=~! ; the character at %d is none of them.", i)
 		}
 	}
 	return nil

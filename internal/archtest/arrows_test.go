@@ -27,10 +27,25 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/archtest":  {},
 	"internal/benchdoc":  {},
 	"internal/websocket": {},
+	".":                  {ours: []string{"eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/session", "internal/transport"}},
+	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
+	"internal/app":       {ours: []string{".", "web"}, others: []string{"github.com/prometheus/client_golang"}},
+	"internal/client":    {ours: []string{"internal/websocket"}},
+	"cmd/starling":       {ours: []string{".", "protocol", "internal/app", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
+	"web":                {},
 	"internal/wheel":     {},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
 	"internal/session":   {ours: []string{"eventlog", "protocol", "internal/hub", "internal/wheel"}},
 	"internal/transport": {ours: []string{"protocol", "internal/hub", "internal/session", "internal/websocket"}},
+	"eventlog/internal/live": {
+		ours: []string{"eventlog"},
+	},
+	"eventlog/logtest": {
+		ours: []string{"eventlog", "eventlog/memory"},
+	},
+	"eventlog/memory": {
+		ours: []string{"eventlog", "eventlog/internal/live"},
+	},
 }
 
 // testOnly may be imported by tests alone.

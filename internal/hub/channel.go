@@ -48,8 +48,6 @@ type channel struct {
 	tail    tail
 	ring    ring
 	slots   slots
-	ticking bool // a tick of conflation is to come
-	ticked  time.Time
 	seen    map[string]uint64 // of a wildcard: the last offset of each channel
 }
 
@@ -330,13 +328,13 @@ func (c *channel) signal(s *eventlog.Signal) {
 		return
 	}
 	due := time.Duration(-1)
-	if c.slots.set(s.Key, s.Version, f, s.Delete, now) && !c.ticking {
+	if c.slots.set(s.Key, s.Version, f, s.Delete, now) && !c.slots.ticking {
 		// The first change after a quiet interval goes out at once.
-		if due = c.interval - now.Sub(c.ticked); due <= 0 {
+		if due = c.interval - now.Sub(c.slots.ticked); due <= 0 {
 			due = 0
-			c.ticked = now
+			c.slots.ticked = now
 		} else {
-			c.ticking = true
+			c.slots.ticking = true
 		}
 	}
 	c.mu.Unlock()
@@ -351,8 +349,8 @@ func (c *channel) signal(s *eventlog.Signal) {
 // tick shows what was conflated since the last tick.
 func (c *channel) tick() {
 	c.mu.Lock()
-	c.ticking = false
-	c.ticked = time.Now()
+	c.slots.ticking = false
+	c.slots.ticked = time.Now()
 	c.mu.Unlock()
 	c.wake()
 }

@@ -52,6 +52,9 @@ type slots struct {
 	byKey   map[string]*slot
 	order   []change // by version; a change whose slot has moved on is void
 	version uint64
+
+	ticking bool // a tick of conflation is to come
+	ticked  time.Time
 }
 
 type change struct {

@@ -159,7 +159,7 @@ func (s *Session) connect(c *command) {
 		s.mu.Unlock()
 	}
 	s.mu.Lock()
-	s.pings = c.Pings
+	s.out.asMessage = c.Pings
 	user := s.identity.User
 	s.mu.Unlock()
 	every := conf.Ping.Milliseconds()

@@ -64,17 +64,13 @@ type Session struct {
 	identity  Identity
 	ready     bool
 	closed    bool
-	drain     int64  // advice to be sent: come back after so many milliseconds
-	pings     bool   // heartbeats are messages
-	pinging   bool   // a heartbeat is to be sent
-	pong      []byte // the answer to a ping, to be sent
-	requested bool   // a request that carries a command is in progress
-	waiting   bool   // for the answer to one
+	waiting   bool // for the answer to a heartbeat
+	requested bool // a request that carries a command is in progress
 	inFlight  int16
 	heard     int64 // Unix milliseconds of the last sign of life
 	entries   []*entry
 	dirty     []*hub.Subscription
-	outbox    [][]byte
+	out       said // to be said
 	outBytes  int
 	room      chan struct{} // closed when there is room again; nil when nobody waits
 }
@@ -124,7 +120,7 @@ func (s *Session) push(json []byte) {
 		s.mu.Unlock()
 		return
 	}
-	s.outbox = append(s.outbox, json)
+	s.out.messages = append(s.out.messages, json)
 	s.outBytes += len(json)
 	ready := s.becomeReady()
 	s.mu.Unlock()
@@ -139,7 +135,7 @@ func (s *Session) Say(json []byte) { s.push(json) }
 // Pong answers a ping of the transport with its payload. Only the newest counts.
 func (s *Session) Pong(payload []byte) {
 	s.mu.Lock()
-	s.pong = append([]byte{}, payload...)
+	s.out.pong = append([]byte{}, payload...)
 	ready := s.becomeReady()
 	s.mu.Unlock()
 	if ready {
@@ -190,8 +186,8 @@ type said struct {
 	messages  [][]byte
 	pong      []byte
 	ping      bool
-	asMessage bool
-	drain     int64
+	asMessage bool  // this client wants heartbeats as messages
+	drain     int64 // advice to come back after so many milliseconds
 }
 
 func (m *said) none() bool { return m.messages == nil && m.pong == nil && !m.ping && m.drain == 0 }
@@ -219,8 +215,8 @@ func (s *Session) next() (m said, sub *hub.Subscription, idle bool) {
 	if s.closed {
 		return m, nil, true
 	}
-	m = said{messages: s.outbox, pong: s.pong, ping: s.pinging, asMessage: s.pings, drain: s.drain}
-	s.outbox, s.outBytes, s.pong, s.pinging, s.drain = nil, 0, nil, false, 0
+	m = s.out
+	s.out, s.outBytes = said{asMessage: m.asMessage}, 0
 	s.makeRoom()
 	if len(s.dirty) == 0 {
 		s.dirty = nil
@@ -287,7 +283,7 @@ func (s *Session) End(why *protocol.Error) {
 	}
 	s.closed = true
 	entries := s.entries
-	s.entries, s.dirty, s.outbox = nil, nil, nil
+	s.entries, s.dirty, s.out = nil, nil, said{}
 	s.makeRoom()
 	s.mu.Unlock()
 	for _, e := range entries {
@@ -309,7 +305,7 @@ func (e *entry) end() {
 // askToLeave asks the client to come back later.
 func (s *Session) askToLeave() {
 	s.mu.Lock()
-	s.drain = 1 + rand.Int64N(2000)
+	s.out.drain = 1 + rand.Int64N(2000)
 	ready := s.becomeReady()
 	s.mu.Unlock()
 	if ready {
@@ -341,7 +337,7 @@ func (s *Session) Tick(now time.Time) time.Duration {
 	case s.closed:
 		s.mu.Unlock()
 		return 0
-	case s.waiting || s.pinging:
+	case s.waiting || s.out.ping:
 		// The last one was not answered, or the socket does not take it.
 		s.mu.Unlock()
 		s.server.stats.pongless.Add(1)
@@ -353,7 +349,7 @@ func (s *Session) Tick(now time.Time) time.Duration {
 		s.mu.Unlock()
 		return jittered - quiet
 	}
-	s.pinging = true
+	s.out.ping = true
 	s.waiting = s.heartbeat == Answered
 	ready := s.becomeReady()
 	s.mu.Unlock()

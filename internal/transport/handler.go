@@ -98,7 +98,7 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) *protocol.
 	switch {
 	case err == nil && u.Host == r.Host:
 	case slices.Contains(h.conf.Origins, origin), slices.Contains(h.conf.Origins, "*"):
-	case err == nil && h.conf.LocalOrigins && isLocal(u.Hostname()):
+	case err == nil && h.conf.LocalOrigins && IsLocal(u.Hostname()):
 	default:
 		return protocol.Errorf(protocol.BadOrigin, "Pages of %q may not connect. Start the server with --allowed-origins %s to let them.", origin, origin)
 	}
@@ -107,7 +107,8 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) *protocol.
 	return nil
 }
 
-func isLocal(host string) bool {
+// IsLocal tells whether a host of an origin is this machine.
+func IsLocal(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

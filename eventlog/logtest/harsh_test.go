@@ -1,0 +1,144 @@
+package logtest_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/eventlog/logtest"
+	"github.com/starling-rt/starling/eventlog/memory"
+)
+
+// A harsh engine that neither refuses nor forgets to tell keeps the contract.
+func TestHarshConformance(t *testing.T) {
+	logtest.Run(t, logtest.Harness{
+		Open: func(t testing.TB, p eventlog.Policies) eventlog.Engine {
+			inner := memory.New(memory.Options{Policies: p})
+			t.Cleanup(func() { inner.Close() })
+			h := logtest.NewHarsh(1, inner)
+			r := logtest.Rough()
+			r.Stall, r.Unknown, r.Refuse = 0, 0, 0
+			h.SetRates(r)
+			return h
+		},
+	})
+}
+
+// locked is a sink for several goroutines.
+type locked struct {
+	mu sync.Mutex
+	sink
+}
+
+func (s *locked) Deliver(l *eventlog.Live) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sink.Deliver(l)
+}
+
+func TestHarshLosesAndResyncs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := logtest.NewHarsh(1, nil)
+		h.SetRates(logtest.Harshness{Lose: 1})
+		l := eventlog.New(h)
+		defer l.Close()
+		var s locked
+		if _, err := l.Watch("c", &s); err != nil {
+			t.Fatal(err)
+		}
+		put(t, l, "c", "1")
+		put(t, l, "c", "2")
+		<-time.After(10 * time.Second)
+		synctest.Wait()
+		if len(s.got) != 1 || s.got[0] != "resync" {
+			t.Fatalf("got %q, want one resync", s.got)
+		}
+	})
+}
+
+func TestHarshStaleReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New(memory.Options{})
+		defer inner.Close()
+		a, b := logtest.NewHarsh(1, inner), logtest.NewHarsh(2, inner)
+		defer a.Close()
+		defer b.Close()
+		a.SetRates(logtest.Harshness{})
+		b.SetRates(logtest.Harshness{Stale: 1})
+		la, lb := eventlog.New(a), eventlog.New(b)
+		stored := put(t, la, "c", "1")
+		if p, err := lb.Head(t.Context(), "c"); err != nil || p.Offset != 0 {
+			t.Fatalf("stale head: got %+v, %v, want 0", p, err)
+		}
+		if p, err := lb.Read(t.Context(), "c", 0, eventlog.Limit{}); err != nil || len(p.Records) != 0 || p.Head.Offset != 0 {
+			t.Fatalf("stale read: got %+v, %v, want nothing", p, err)
+		}
+		if p, err := la.Head(t.Context(), "c"); err != nil || p != stored.Last {
+			t.Fatalf("head where it was stored: got %+v, %v, want %+v", p, err, stored.Last)
+		}
+		<-time.After(time.Second + time.Millisecond)
+		if p, err := lb.Head(t.Context(), "c"); err != nil || p != stored.Last {
+			t.Fatalf("head a second later: got %+v, %v, want %+v", p, err, stored.Last)
+		}
+	})
+}
+
+// What ends in ErrUnknown can be sent again with its key, whatever became of it.
+func TestHarshRetries(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			h := logtest.NewHarsh(seed, nil)
+			r := logtest.Rough()
+			r.Unknown, r.Refuse, r.Stall = 0.3, 0.2, 0.05
+			h.SetRates(r)
+			l := eventlog.New(h)
+			defer l.Close()
+			for i := range 50 {
+				a := text("c", fmt.Sprint(i))
+				a.Key = fmt.Sprint("k", i)
+				for {
+					_, err := l.Append(t.Context(), a)
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, eventlog.ErrUnknown) && !errors.Is(err, eventlog.ErrUnavailable) {
+						t.Fatalf("seed %d: append: %v", seed, err)
+					}
+				}
+			}
+			h.Calm()
+			p, err := l.Read(t.Context(), "c", 0, eventlog.Limit{})
+			if err != nil || len(p.Records) != 50 {
+				t.Fatalf("seed %d: got %d records, %v, want 50", seed, len(p.Records), err)
+			}
+		})
+	}
+}
+
+func TestHarshIsTheSameForASeed(t *testing.T) {
+	play := func(seed uint64) (out []string) {
+		synctest.Test(t, func(t *testing.T) {
+			h := logtest.NewHarsh(seed, nil)
+			l := eventlog.New(h)
+			defer l.Close()
+			var s locked
+			if _, err := l.Watch("c", &s); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 100 {
+				a, err := l.Append(t.Context(), text("c", fmt.Sprint(i)))
+				out = append(out, fmt.Sprint(a.First, err))
+			}
+			h.Calm()
+			out = append(out, s.got...)
+		})
+		return out
+	}
+	if a, b := fmt.Sprint(play(7)), fmt.Sprint(play(7)); a != b {
+		t.Fatalf("got\n%s\nand\n%s", a, b)
+	}
+}

@@ -1,0 +1,225 @@
+// Package api is the HTTP interface for an application's backend: publish and
+// history, under /api/v1/, with a key.
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/internal/session"
+	"github.com/starling-rt/starling/internal/transport"
+	"github.com/starling-rt/starling/protocol"
+)
+
+// maxBody bounds the body of a request.
+const maxBody = 4 << 20
+
+// maxChannels bounds the channels of one publish.
+const maxChannels = 1000
+
+// Config is what the API needs. It is not changed after New.
+type Config struct {
+	Log      *eventlog.Log
+	Sessions *session.Server
+
+	// Keys are the keys that open it.
+	Keys []string
+	// Open lets everybody in who is not a page of another origin. It is for
+	// development.
+	Open bool
+	// Local tells whether a page's origin is of this machine; needed for Open.
+	Local func(origin string) bool
+}
+
+// Handler serves the API.
+type Handler struct {
+	conf Config
+	keys [][sha256.Size]byte
+}
+
+// New returns the handler of the API.
+func New(conf Config) *Handler {
+	h := &Handler{conf: conf}
+	for _, k := range conf.Keys {
+		h.keys = append(h.keys, sha256.Sum256([]byte(k)))
+	}
+	return h
+}
+
+// Register serves the API below /api/v1/.
+func (h *Handler) Register(mux *http.ServeMux) {
+	mux.HandleFunc("POST /api/v1/publish", h.guard(h.publish))
+	mux.HandleFunc("GET /api/v1/channels/{channel}/history", h.guard(h.history))
+	mux.HandleFunc("/api/v1/", h.guard(func(w http.ResponseWriter, r *http.Request) *protocol.Error {
+		return protocol.Errorf(protocol.NotFound, "There is no %s %s.", r.Method, r.URL.Path)
+	}))
+}
+
+// guard lets those in who have a key, and answers with the error of f.
+func (h *Handler) guard(f func(http.ResponseWriter, *http.Request) *protocol.Error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := h.check(r)
+		if err == nil {
+			err = f(w, r)
+		}
+		if err != nil {
+			transport.Refuse(w, err)
+		}
+	}
+}
+
+func (h *Handler) check(r *http.Request) *protocol.Error {
+	key, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	sum := sha256.Sum256([]byte(key))
+	known := 0
+	for i := range h.keys {
+		known |= subtle.ConstantTimeCompare(sum[:], h.keys[i][:])
+	}
+	origin := r.Header.Get("Origin")
+	switch {
+	case bearer && known == 1:
+		return nil
+	case bearer && len(h.keys) > 0:
+		return protocol.Errorf(protocol.Unauthorized, "The API key is not one of this server's.")
+	case h.conf.Open && (origin == "" || h.conf.Local(origin)):
+		return nil
+	case len(h.keys) == 0:
+		return protocol.Errorf(protocol.Unauthorized, "The API is closed: start the server with --api-key KEY.")
+	}
+	return protocol.Errorf(protocol.Unauthorized, "The API needs a key: Authorization: Bearer KEY.")
+}
+
+// publishRequest is the body of publish.
+type publishRequest struct {
+	Channel  string            `json:"channel"`
+	Channels []string          `json:"channels"`
+	Data     json.RawMessage   `json:"data"`
+	Key      string            `json:"key"`
+	Tags     map[string]string `json:"tags"`
+}
+
+func (h *Handler) publish(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	req, bad := parsePublish(w, r)
+	if bad != nil {
+		return bad
+	}
+	if req.Channels == nil {
+		result, err := h.publishTo(r.Context(), req.Channel, req)
+		if err != nil {
+			return err
+		}
+		writeJSON(w, append(result, '\n'))
+		return nil
+	}
+	out := []byte(`{"results":[`)
+	for i, channel := range req.Channels {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		result, err := h.publishTo(r.Context(), channel, req)
+		if err != nil {
+			result = append(protocol.AppendError([]byte(`{"error":`), err), '}')
+		}
+		out = append(out, result...)
+	}
+	writeJSON(w, append(out, "]}\n"...))
+	return nil
+}
+
+func parsePublish(w http.ResponseWriter, r *http.Request) (*publishRequest, *protocol.Error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, protocol.Errorf(protocol.TooLarge, "A request has at most %d bytes.", maxBody)
+		}
+		return nil, protocol.Errorf(protocol.Malformed, "The request was cut short.")
+	}
+	if _, err := protocol.CheckData(body); err != nil {
+		return nil, err
+	}
+	req := &publishRequest{}
+	if err := json.Unmarshal(body, req); err != nil {
+		return nil, protocol.Errorf(protocol.InvalidField, `The body is {"channel" or "channels","data","key"?,"tags"?}.`)
+	}
+	if req.Data == nil {
+		return nil, protocol.Errorf(protocol.InvalidField, `The field "data" is missing.`)
+	}
+	for tag, value := range req.Tags {
+		if err := protocol.CheckTag(tag, value, len(req.Tags)); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case len(req.Key) > protocol.MaxKeyBytes:
+		return nil, protocol.Errorf(protocol.InvalidField, `The field "key" has at most %d bytes.`, protocol.MaxKeyBytes)
+	case req.Channels != nil && req.Channel != "":
+		return nil, protocol.Errorf(protocol.InvalidField, `Give "channel" or "channels", not both.`)
+	case len(req.Channels) > maxChannels:
+		return nil, protocol.Errorf(protocol.LimitReached, "One request publishes to at most %d channels.", maxChannels)
+	}
+	data, bad := protocol.CheckData(req.Data)
+	req.Data = data
+	return req, bad
+}
+
+// publishTo publishes to one channel, and returns the result as JSON.
+func (h *Handler) publishTo(ctx context.Context, channel string, req *publishRequest) ([]byte, *protocol.Error) {
+	if err := protocol.CheckChannel(channel); err != nil {
+		return nil, err
+	}
+	done, err := h.conf.Log.Append(ctx, eventlog.Append{
+		Channel: channel, Entries: []eventlog.Entry{{Data: req.Data, Tags: req.Tags}}, Key: req.Key, Scope: "\x01api",
+	})
+	if err != nil {
+		return nil, h.conf.Sessions.Explain(err)
+	}
+	position := protocol.EncodePosition(channel, done.Last.Epoch, done.Last.Offset)
+	return protocol.AppendPublishResult(nil, done.Last.Offset, position, done.Duplicate), nil
+}
+
+func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	q := r.URL.Query()
+	query := session.HistoryQuery{Channel: r.PathValue("channel"), Since: q.Get("since"), Before: q.Get("before")}
+	if err := protocol.CheckChannel(query.Channel); err != nil {
+		return err
+	}
+	if query.Since != "" && query.Before != "" {
+		return protocol.Errorf(protocol.InvalidField, `A history goes from "since" or to "before", not both.`)
+	}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return protocol.Errorf(protocol.InvalidField, `The field "limit" is a number from 1 to %d.`, protocol.MaxHistoryLimit)
+		}
+		query.Limit = n
+	}
+	if text := q.Get("filter"); text != "" {
+		f, err := protocol.ParseFilter([]byte(text))
+		if err != nil {
+			return err
+		}
+		query.Filter = f
+	}
+	page, err := h.conf.Sessions.History(r.Context(), query)
+	if err != nil {
+		return err
+	}
+	out := protocol.AppendHistoryResult(nil, page.Position, page.Publications, page.Complete, page.More)
+	writeJSON(w, append(out, '\n'))
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // the client may be gone
+}

@@ -1,0 +1,242 @@
+// Package starling is a real-time server for web applications: channels over
+// WebSocket, Server-Sent Events and long polling, with history and recovery.
+//
+// A [Server] is an [http.Handler] to mount in a program of one's own; the binary
+// in cmd/starling serves the same. What clients and server say to each other is
+// specified in docs/protocol.md.
+package starling
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/eventlog/memory"
+	"github.com/starling-rt/starling/internal/api"
+	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/internal/session"
+	"github.com/starling-rt/starling/internal/transport"
+	"github.com/starling-rt/starling/protocol"
+)
+
+// Options are the settings of a Server. The zero value is usable: it keeps
+// everything in memory and lets nobody in but the program itself.
+type Options struct {
+	// Data is the directory in which channels are kept. Default: none, they
+	// are kept in memory.
+	Data string
+	// Engine keeps the channels instead, opened with Namespaces.Policies; the
+	// server closes it.
+	Engine eventlog.Engine
+
+	// Namespaces are the settings of channels.
+	Namespaces Namespaces
+	// APIKeys open the HTTP API.
+	APIKeys []string
+	// Dev is for development: anonymous clients may do everything on every
+	// channel, the API needs no key, and pages of this machine may connect
+	// from any port.
+	Dev bool
+	// AllowedOrigins are the origins of pages that may connect, beside the
+	// server's own: "https://example.com", or "*" for all.
+	AllowedOrigins []string
+
+	// Limits of clients; see [Limits].
+	Limits Limits
+	// Hub is the memory and the pace of fan-out. Default: see [Tuning].
+	Hub Tuning
+
+	// Node is the name of this node, the beginning of its session ids.
+	// Default "n1".
+	Node string
+	// Logger hears what operators should know. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// Limits bound what one client can ask for. A zero value stands for the default,
+// a negative one for no limit.
+type Limits struct {
+	MaxMessage    int     // bytes of a message; default 64 KiB, at most 1 MiB
+	MaxChannels   int     // subscriptions of a session; default 128
+	MaxSessions   int     // of this server; default: no limit
+	CommandRate   float32 // commands a second of a session; default 100
+	CommandBurst  float32 // commands at once of a session; default 200
+	AddressRate   float32 // commands a second of an address; default 2,000
+	AddressBurst  float32 // commands at once of an address; default 4,000
+	PingInterval  time.Duration
+	PongWait      time.Duration
+	NoCompression bool // no permessage-deflate
+}
+
+// Tuning is how much memory fan-out may use.
+type Tuning struct {
+	TailRecords    int   // newest publications of a channel in memory; default 1,024
+	TailBytes      int64 // the same in bytes; default 1 MiB
+	TotalTailBytes int64 // of all channels; default 256 MiB
+	PageCacheBytes int64 // older publications, read for who is behind; default 64 MiB
+	Workers        int   // goroutines that fan out; default: one for each core
+}
+
+// Server is a Starling server. Its methods are safe for concurrent use.
+type Server struct {
+	log        *eventlog.Log
+	hub        *hub.Hub
+	sessions   *session.Server
+	transports *transport.Handler
+	mux        *http.ServeMux
+}
+
+// New returns a running server.
+func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Limits.MaxMessage > protocol.MaxMessageBytes {
+		return nil, fmt.Errorf("starling: MaxMessage is %d, more than %d", o.Limits.MaxMessage, protocol.MaxMessageBytes)
+	}
+	if err := o.Namespaces.check(); err != nil {
+		return nil, fmt.Errorf("starling: %w", err)
+	}
+	engine := o.Engine
+	if engine == nil {
+		var err error
+		if engine, err = openEngine(&o); err != nil {
+			return nil, fmt.Errorf("starling: %w", err)
+		}
+	}
+	s := &Server{log: eventlog.New(engine), mux: http.NewServeMux()}
+	s.hub = hub.New(s.log, hub.Options{
+		Workers: o.Hub.Workers, TailRecords: o.Hub.TailRecords, TailBytes: o.Hub.TailBytes,
+		TotalTailBytes: o.Hub.TotalTailBytes, PageCacheBytes: o.Hub.PageCacheBytes,
+		Interval: func(channel string) time.Duration { return o.Namespaces.of(channel).Interval },
+	})
+	authorize := o.Namespaces.authorize
+	if o.Dev {
+		authorize = nil
+	}
+	l := o.Limits
+	s.sessions = session.NewServer(session.Config{
+		Hub: s.hub, Log: s.log, Node: o.Node, Authorize: authorize, Logger: o.Logger,
+		MaxMessage: l.MaxMessage, MaxChannels: l.MaxChannels, MaxSessions: l.MaxSessions,
+		Rate: l.CommandRate, Burst: l.CommandBurst, AddrRate: l.AddressRate, AddrBurst: l.AddressBurst,
+		Ping: l.PingInterval, PongWait: l.PongWait,
+	})
+	s.transports = transport.New(transport.Config{
+		Sessions: s.sessions, Authorize: authorize, Origins: o.AllowedOrigins, LocalOrigins: o.Dev,
+		NoDeflate: l.NoCompression, Logger: o.Logger,
+	})
+	s.transports.Register(s.mux)
+	api.New(api.Config{Log: s.log, Sessions: s.sessions, Keys: o.APIKeys, Open: o.Dev, Local: localOrigin}).Register(s.mux)
+	return s, nil
+}
+
+func openEngine(o *Options) (eventlog.Engine, error) {
+	if o.Data == "" {
+		return memory.New(memory.Options{Policies: o.Namespaces.Policies()}), nil
+	}
+	return nil, errors.New("no pebble yet")
+}
+
+func localOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && transport.IsLocal(u.Hostname())
+}
+
+// ServeHTTP serves /ws, /sse, /poll, /send and /api/v1/.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Publication says how to publish, beyond the data.
+type Publication struct {
+	// Key makes the publication idempotent: a second one with the same key on
+	// the same channel, within the namespace's window, stores nothing.
+	Key string
+	// User is who it is from.
+	User string
+	// Tags are what filters of subscriptions look at.
+	Tags map[string]string
+}
+
+// Published is where a publication stands.
+type Published struct {
+	Offset    uint64
+	Position  string // to resume from
+	Duplicate bool   // it was published before, with the same key
+}
+
+// Publish publishes data, as JSON, to a channel, and returns when it is durable.
+func (s *Server) Publish(ctx context.Context, channel string, data any, p Publication) (Published, error) {
+	if err := protocol.CheckChannel(channel); err != nil {
+		return Published{}, err
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return Published{}, fmt.Errorf("publish to %q: %w", channel, err)
+	}
+	done, err := s.log.Append(ctx, eventlog.Append{
+		Channel: channel, Entries: []eventlog.Entry{{Data: raw, Tags: p.Tags}}, User: p.User, Key: p.Key,
+	})
+	if err != nil {
+		return Published{}, err
+	}
+	position := protocol.EncodePosition(channel, done.Last.Epoch, done.Last.Offset)
+	return Published{Offset: done.Last.Offset, Position: position, Duplicate: done.Duplicate}, nil
+}
+
+// SubscribeSession subscribes a session to a channel without its asking.
+func (s *Server) SubscribeSession(session, channel string) error {
+	if err := protocol.CheckPattern(channel); err != nil {
+		return err
+	}
+	found := s.sessions.Find(session)
+	if found == nil {
+		return protocol.Errorf(protocol.SessionGone, "There is no session %q here.", session)
+	}
+	if err := found.Subscribe(channel); err != nil {
+		return err
+	}
+	return nil
+}
+
+// UnsubscribeSession ends a subscription of a session.
+func (s *Server) UnsubscribeSession(session, channel string) error {
+	found := s.sessions.Find(session)
+	if found == nil {
+		return protocol.Errorf(protocol.SessionGone, "There is no session %q here.", session)
+	}
+	if !found.Unsubscribe(channel, nil) {
+		return protocol.Errorf(protocol.NotThere, "The session is not subscribed to %s.", channel)
+	}
+	return nil
+}
+
+// Log returns the log that the channels are kept in.
+func (s *Server) Log() *eventlog.Log { return s.log }
+
+// Ready returns nil if the server can serve: it is not going away, and its log
+// takes publications.
+func (s *Server) Ready(ctx context.Context) error {
+	if s.sessions.Draining() {
+		return errors.New("the server is going away")
+	}
+	return s.log.Health(ctx)
+}
+
+// Stats returns what the server does, for metrics.
+func (s *Server) Stats() (hub.Stats, session.Stats) { return s.hub.Stats(), s.sessions.Stats() }
+
+// Shutdown asks all clients to come back later, spread over the time given, then
+// ends what is left and closes the log. It takes no new sessions meanwhile. ctx
+// bounds the asking.
+func (s *Server) Shutdown(ctx context.Context, over time.Duration) error {
+	s.sessions.Drain(ctx, over)
+	s.sessions.Close()
+	s.transports.Wait()
+	s.hub.Close()
+	return s.log.Close()
+}
