@@ -37,6 +37,7 @@ type channel struct {
 	idle time.Time // since when refs is 0
 
 	checking atomic.Bool // a goroutine looks at the head
+	resync   atomic.Bool // and shall look at the slots too
 
 	mu      sync.RWMutex // guards the following
 	state   state
@@ -62,6 +63,7 @@ func (c *channel) Deliver(l *eventlog.Live) {
 		c.mu.Unlock()
 		c.wake()
 	case l.Kind == eventlog.LiveResync:
+		c.resync.Store(true)
 		c.check(0)
 	case l.Kind == eventlog.LiveRecord && c.wildcard:
 		c.deliverWildcard(l)
@@ -297,11 +299,18 @@ func (c *channel) runCheck(after time.Duration) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.opts.OpenTimeout)
+	c.checking.Store(false) // whoever has doubts from here on is not answered by this
+	slots := c.resync.Swap(false)
 	head, err := c.hub.log.Head(ctx, c.name)
+	if err == nil && slots {
+		err = c.reloadSlots(ctx)
+	}
 	cancel()
 	c.hub.releaseReader()
-	c.checking.Store(false)
 	if err != nil {
+		if slots {
+			c.resync.Store(true)
+		}
 		c.check(c.hub.opts.JoinCheck)
 		return
 	}
@@ -314,6 +323,36 @@ func (c *channel) runCheck(after time.Duration) {
 		}
 		c.fill()
 	}
+}
+
+// reloadSlots takes the conflated values as the engine has them, after signals
+// may have been lost.
+func (c *channel) reloadSlots(ctx context.Context) error {
+	c.mu.RLock()
+	before := c.slots.version
+	c.mu.RUnlock()
+	values, err := c.hub.log.Slots(ctx, c.name)
+	if err != nil {
+		return err
+	}
+	defer c.wake()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there := map[string]bool{}
+	for i := range values {
+		v := &values[i]
+		there[v.Key] = true
+		c.slots.set(v.Key, v.Version, signalFrame(v), false, time.Time{})
+	}
+	now := time.Now()
+	for key, s := range c.slots.byKey {
+		if there[key] || s.version > before || !s.deleted.IsZero() {
+			continue
+		}
+		gone := eventlog.Signal{Channel: c.name, Key: key, Delete: true, Time: now.UnixMilli()}
+		c.slots.set(key, s.engine+1, signalFrame(&gone), true, now)
+	}
+	return nil
 }
 
 // signal takes a signal.
