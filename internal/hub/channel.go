@@ -36,8 +36,7 @@ type channel struct {
 	refs int
 	idle time.Time // since when refs is 0
 
-	checking atomic.Bool // a goroutine looks at the head
-	resync   atomic.Bool // and shall look at the slots too
+	doubt doubt
 
 	mu      sync.RWMutex // guards the following
 	state   state
@@ -52,6 +51,12 @@ type channel struct {
 	seen    map[string]uint64 // of a wildcard: the last offset of each channel
 }
 
+// doubt is whether a channel has all that it should.
+type doubt struct {
+	checking atomic.Bool // a goroutine looks at the head
+	slots    atomic.Bool // and shall look at the slots too
+}
+
 // Deliver takes what the engine delivers live.
 func (c *channel) Deliver(l *eventlog.Live) {
 	switch {
@@ -63,7 +68,7 @@ func (c *channel) Deliver(l *eventlog.Live) {
 		c.mu.Unlock()
 		c.wake()
 	case l.Kind == eventlog.LiveResync:
-		c.resync.Store(true)
+		c.doubt.slots.Store(true)
 		c.check(0)
 	case l.Kind == eventlog.LiveRecord && c.wildcard:
 		c.deliverWildcard(l)
@@ -285,22 +290,22 @@ func (c *channel) take(page eventlog.Page) (from uint64, done bool) {
 // check looks, after a while, whether the channel has a head that was not
 // delivered.
 func (c *channel) check(after time.Duration) {
-	if !c.checking.CompareAndSwap(false, true) {
+	if !c.doubt.checking.CompareAndSwap(false, true) {
 		return
 	}
 	if !c.hub.spawn(func() { c.runCheck(after) }) {
-		c.checking.Store(false)
+		c.doubt.checking.Store(false)
 	}
 }
 
 func (c *channel) runCheck(after time.Duration) {
 	if !c.hub.pause(after) || !c.hub.acquireReader() {
-		c.checking.Store(false)
+		c.doubt.checking.Store(false)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.opts.OpenTimeout)
-	c.checking.Store(false) // whoever has doubts from here on is not answered by this
-	slots := c.resync.Swap(false)
+	c.doubt.checking.Store(false) // whoever has doubts from here on is not answered by this
+	slots := c.doubt.slots.Swap(false)
 	head, err := c.hub.log.Head(ctx, c.name)
 	if err == nil && slots {
 		err = c.reloadSlots(ctx)
@@ -309,7 +314,7 @@ func (c *channel) runCheck(after time.Duration) {
 	c.hub.releaseReader()
 	if err != nil {
 		if slots {
-			c.resync.Store(true)
+			c.doubt.slots.Store(true)
 		}
 		c.check(c.hub.opts.JoinCheck)
 		return
