@@ -30,6 +30,10 @@ var arrows = map[string]struct{ ours, others []string }{
 	"eventlog/memory": {
 		ours: []string{"eventlog", "eventlog/internal/live"},
 	},
+	"eventlog/pebblelog": {
+		ours:   []string{"eventlog", "eventlog/internal/live"},
+		others: []string{"github.com/cockroachdb/pebble/v2"},
+	},
 	"yjs":               {},
 	"ot":                {},
 	"internal/archtest": {},
