@@ -64,6 +64,9 @@ func (e *Engine) channel(name string) (*channel, error) {
 			return c, nil
 		}
 		m, err := e.loadMeta(name)
+		if e.hooks.loaded != nil {
+			e.hooks.loaded()
+		}
 		if errors.Is(err, pebble.ErrNotFound) {
 			return cs.find(name), nil
 		}

@@ -32,7 +32,8 @@ type Options struct {
 	// FS is where the directory is. Default: the file system of the machine.
 	FS vfs.FS
 
-	// CacheBytes is how much of the store is kept in memory. Default: 64 MiB.
+	// CacheBytes is how much of what was read from the disk is kept in memory,
+	// beside the 32 to 128 MiB of what was written lately. Default: 64 MiB.
 	CacheBytes int64
 
 	// CacheChannels is how many channels are known without looking into the
@@ -96,6 +97,15 @@ type Engine struct {
 	quit    chan struct{}
 	janitor sync.WaitGroup
 	commits sync.WaitGroup
+
+	hooks hooks
+}
+
+// hooks are where a test may hold up a reader: after it has read a channel from
+// the store, and before it takes its view of the records. Static while anybody
+// reads.
+type hooks struct {
+	loaded, scanning func()
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -286,6 +296,8 @@ func (e *Engine) enter(ctx context.Context) error {
 
 func (e *Engine) leave() { e.use.RUnlock() }
 
+const memTableBytes = 32 << 20
+
 // closeTimeout is how long Close waits for a store that has failed.
 const closeTimeout = 5 * time.Second
 
@@ -345,12 +357,13 @@ func (e *Engine) abandon(cause error) error {
 // pebbleOptions are how we use Pebble.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                 e.opts.FS,
-		Lock:               e.lock,
-		CacheSize:          e.opts.CacheBytes,
+		FS:   e.opts.FS,
+		Lock: e.lock,
+		// Pebble takes the memory of its memtables out of the cache.
+		CacheSize:          e.opts.CacheBytes + 2*memTableBytes,
 		FormatMajorVersion: pebble.FormatWALSyncChunks,
-		MemTableSize:       64 << 20,
-		// Two memtables wait while a third fills.
+		MemTableSize:       memTableBytes,
+		// Three memtables may wait while a fourth fills.
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       32,

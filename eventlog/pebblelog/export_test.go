@@ -1,11 +1,32 @@
 package pebblelog
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Evict makes the engine forget all channels that it can look up again.
 func (e *Engine) Evict() {
 	e.channels.evict(0)
 	e.channels.evict(0)
+}
+
+// HoldLoad holds up the next who has read a channel from the store.
+func (e *Engine) HoldLoad() (wait, release func()) { return hold(&e.hooks.loaded) }
+
+// HoldScan holds up the next who is about to look at records.
+func (e *Engine) HoldScan() (wait, release func()) { return hold(&e.hooks.scanning) }
+
+func hold(hook *func()) (wait, release func()) {
+	reached, released := make(chan struct{}), make(chan struct{})
+	var came atomic.Bool
+	*hook = func() {
+		if came.CompareAndSwap(false, true) {
+			close(reached)
+			<-released
+		}
+	}
+	return func() { <-reached }, func() { close(released) }
 }
 
 // Sweep does what the janitor does, once, over all channels.

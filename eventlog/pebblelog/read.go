@@ -141,6 +141,9 @@ func (e *Engine) readBefore(channel string, before uint64, limit eventlog.Limit)
 func (e *Engine) scan(channel string, from, through uint64, f func(*pebble.Iterator) error) (err error) {
 	lower := recordKey(make([]byte, 0, len(channel)+10), channel, from)
 	upper := recordKey(make([]byte, 0, len(channel)+10), channel, through+1)
+	if e.hooks.scanning != nil {
+		e.hooks.scanning()
+	}
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package pebblelog_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -393,5 +395,111 @@ func verify(t *testing.T, l *eventlog.Log, channel string, acknowledged map[uint
 		if found[offset] != data {
 			t.Fatalf("%q at %d: got %q, acknowledged %q", channel, offset, found[offset], data)
 		}
+	}
+}
+
+// A reader that was held up with what it read of a channel does not make that
+// what the channel is.
+func TestChannelIsNotWhatItWas(t *testing.T) {
+	e := open(t, "log", pebblelog.Options{FS: vfs.NewMem()})
+	l := eventlog.New(e)
+	defer l.Close()
+	put(t, l, "c", "1")
+	e.Evict()
+	wait, release := e.HoldLoad()
+	done := make(chan error, 1)
+	go func() {
+		_, err := l.Head(t.Context(), "c")
+		done <- err
+	}()
+	wait()
+	want := put(t, l, "c", "2").Last
+	e.Evict()
+	release()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Head(t.Context(), "c"); err != nil || got != want {
+		t.Errorf("head: got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+// Records that are removed while a reader is on its way to them are not missing
+// from a page that is complete.
+func TestRemovalUnderARead(t *testing.T) {
+	reads := map[string]func(l *eventlog.Log) (eventlog.Page, error){
+		"read": func(l *eventlog.Log) (eventlog.Page, error) {
+			return l.Read(context.Background(), "c", 0, eventlog.Limit{})
+		},
+		"read before": func(l *eventlog.Log) (eventlog.Page, error) {
+			return l.ReadBefore(context.Background(), "c", 0, eventlog.Limit{})
+		},
+	}
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			e := open(t, "log", pebblelog.Options{FS: vfs.NewMem()})
+			l := eventlog.New(e)
+			defer l.Close()
+			var at []uint64
+			for i := range 10 {
+				at = append(at, put(t, l, "c", fmt.Sprint(i)).First)
+			}
+			wait, release := e.HoldScan()
+			pages := make(chan eventlog.Page, 1)
+			go func() {
+				p, err := read(l)
+				if err != nil {
+					t.Error(err)
+				}
+				pages <- p
+			}()
+			wait()
+			if err := l.Trim(t.Context(), "c", at[4]); err != nil {
+				t.Error(err)
+			}
+			release()
+			if p := <-pages; len(p.Records) == 10 || p.Complete {
+				t.Errorf("got %d records, complete %v, want the 5 that are left, incomplete", len(p.Records), p.Complete)
+			}
+		})
+	}
+}
+
+// Two appends with one key, or on one expectation, or changes of one key-value,
+// are judged right when they are committed as one group.
+func TestOneGroup(t *testing.T) {
+	l := eventlog.New(open(t, "log", pebblelog.Options{FS: vfs.NewMem(), Policies: policies}))
+	defer l.Close()
+	// Whoever blocks in done holds up the committer: nobody should, but here it
+	// makes one group of all that comes in the meantime.
+	reached, release := make(chan struct{}), make(chan struct{})
+	l.AppendAsync(text("unsynced", "x"), func(eventlog.Appended, error) {
+		close(reached)
+		<-release
+	})
+	<-reached
+	results := make(chan result, 5)
+	send := func(a eventlog.Append) {
+		l.AppendAsync(a, func(a eventlog.Appended, err error) { results <- result{a, err} })
+	}
+	keyed, other := text("c", "1"), text("c", "2")
+	keyed.Key, other.Key = "k", "k"
+	send(keyed)
+	send(keyed)
+	send(other)
+	first := text("d", "1")
+	first.Expect = eventlog.At(0)
+	send(first)
+	send(first)
+	close(release)
+	stored, again, reused, won, lost := <-results, <-results, <-results, <-results, <-results
+	if stored.err != nil || again.err != nil || !again.appended.Duplicate || again.appended.Last != stored.appended.Last {
+		t.Errorf("got %+v and %+v, want a record and its duplicate", stored, again)
+	}
+	if !errors.Is(reused.err, eventlog.ErrKeyReused) {
+		t.Errorf("got %v, want a reused key", reused.err)
+	}
+	if won.err != nil || !errors.Is(lost.err, eventlog.ErrConflict) {
+		t.Errorf("got %+v and %+v, want one to win", won, lost)
 	}
 }
