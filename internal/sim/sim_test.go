@@ -3,12 +3,16 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/logtest"
 	"github.com/starling-rt/starling/eventlog/memory"
+	"github.com/starling-rt/starling/eventlog/pebblelog"
 )
 
 var (
@@ -48,7 +52,7 @@ func simulate(t *testing.T, few int, run func(t *testing.T, seed uint64) (fails 
 }
 
 func TestMemory(t *testing.T) {
-	simulate(t, 30, func(_ *testing.T, seed uint64) ([]string, string) {
+	simulate(t, 100, func(_ *testing.T, seed uint64) ([]string, string) {
 		e := memory.New(memory.Options{Policies: Policies()})
 		defer e.Close()
 		return Run(Config{Seed: seed, Slots: true, Open: func(int) eventlog.Engine { return shared{e} }})
@@ -56,7 +60,7 @@ func TestMemory(t *testing.T) {
 }
 
 func TestHarsh(t *testing.T) {
-	simulate(t, 40, func(_ *testing.T, seed uint64) ([]string, string) {
+	simulate(t, 100, func(_ *testing.T, seed uint64) ([]string, string) {
 		inner := memory.New(memory.Options{Policies: Policies()})
 		defer inner.Close()
 		return Run(Config{Seed: seed, Nodes: 2, Slots: true, Open: func(node int) eventlog.Engine {
@@ -65,6 +69,27 @@ func TestHarsh(t *testing.T) {
 				h.SetRates(logtest.Harshness{})
 			}
 			return h
+		}})
+	})
+}
+
+func TestPebble(t *testing.T) {
+	simulate(t, 100, func(t *testing.T, seed uint64) ([]string, string) {
+		// The file system is in memory, and loses nothing: power cuts are tested
+		// where the engine is.
+		fs := vfs.NewMem()
+		var open eventlog.Engine
+		defer func() { _ = open.Close() }() // what it holds was read
+		return Run(Config{Seed: seed, Reopen: true, Open: func(node int) eventlog.Engine {
+			if node < 0 {
+				return shared{open}
+			}
+			e, err := pebblelog.Open("data", pebblelog.Options{FS: fs, Policies: Policies(), Logger: slog.New(slog.DiscardHandler), MinFreeBytes: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = e
+			return e
 		}})
 	})
 }
