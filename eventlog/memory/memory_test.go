@@ -61,6 +61,34 @@ func TestForgottenChannels(t *testing.T) {
 	})
 }
 
+func TestKeysAreBounded(t *testing.T) {
+	l := eventlog.New(memory.New(memory.Options{MaxKeys: 3}))
+	defer l.Close()
+	send := func(i int) bool {
+		t.Helper()
+		a, err := l.Append(t.Context(), eventlog.Append{
+			Channel: "c", Key: fmt.Sprint(i), Entries: []eventlog.Entry{{Data: []byte("x")}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Duplicate
+	}
+	for i := range 10 {
+		if send(i) {
+			t.Errorf("key %d is a duplicate", i)
+		}
+	}
+	for i := 7; i < 10; i++ {
+		if !send(i) {
+			t.Errorf("key %d of the newest three is forgotten", i)
+		}
+	}
+	if send(0) {
+		t.Error("the oldest key is remembered")
+	}
+}
+
 func ExampleNew() {
 	log := eventlog.New(memory.New(memory.Options{}))
 	defer log.Close()
