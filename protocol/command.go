@@ -187,7 +187,7 @@ func (s *scanner) field(c *Command, key string) (err *Error) {
 	case "conflate":
 		c.Conflate, err = s.textField(key, MaxKeyBytes)
 	case "since":
-		c.Since, err = s.textField(key, MaxPositionBytes)
+		c.Since, err = s.textField(key, MaxSinceBytes)
 	case "before":
 		c.Before, err = s.textField(key, MaxPositionBytes)
 	case "token":

@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strconv"
 	"strings"
 )
 
@@ -46,6 +47,63 @@ func AppendPosition(dst, places []byte) []byte {
 	n := copy(head[1:], places)
 	dst = base64.RawURLEncoding.AppendEncode(dst, head[:1+n])
 	return base64.RawURLEncoding.AppendEncode(dst, places[n:])
+}
+
+// MaxSinceBytes is the length of the longest text that ParseSince reads.
+const MaxSinceBytes = 8 << 10
+
+// ParseSince reads where a client stands: positions with commas between, which
+// together cover at most MaxPositionChannels channels. A position of one channel
+// may have a dot behind it and the offset of the last publication of that channel
+// that the client has seen since it was given the position.
+//
+//	since = cursor *( "," cursor )     cursor = position [ "." offset ]
+func ParseSince(text string) (Position, *Error) {
+	if len(text) > MaxSinceBytes {
+		return Position{}, Errorf(BadPosition, "A position has at most %d characters.", MaxSinceBytes)
+	}
+	if !strings.ContainsAny(text, ".,") {
+		return ParsePosition(text)
+	}
+	var all Position
+	n := 0
+	for cursor := range strings.SplitSeq(text, ",") {
+		at, seen, ok := strings.Cut(cursor, ".")
+		p, err := ParsePosition(at)
+		if err != nil {
+			return Position{}, err
+		}
+		if ok {
+			if p, err = p.seen(seen); err != nil {
+				return Position{}, err
+			}
+		}
+		if n += p.channels(); n > MaxPositionChannels {
+			return Position{}, Errorf(BadPosition, "A position covers at most %d channels.", MaxPositionChannels)
+		}
+		all.places = append(all.places, p.places...)
+	}
+	return all, nil
+}
+
+// seen returns the position of one channel, moved on to an offset.
+func (p Position) seen(text string) (Position, *Error) {
+	n, bad := strconv.ParseUint(text, 10, 53)
+	if bad != nil || p.channels() != 1 {
+		return Position{}, Errorf(BadPosition, "An offset stands behind the position of one channel, with a dot between.")
+	}
+	hash, epoch, offset, _ := nextPlace(p.places)
+	places := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, hash), epoch)
+	return Position{places: binary.AppendUvarint(places, max(offset, n))}, nil
+}
+
+// channels returns how many channels the position covers.
+func (p Position) channels() int {
+	n := 0
+	for rest := p.places; len(rest) > 0; n++ {
+		_, _, _, rest = nextPlace(rest)
+	}
+	return n
 }
 
 // EncodePosition returns the position of one channel.

@@ -124,6 +124,38 @@ func TestPositionRefused(t *testing.T) {
 	}
 }
 
+func TestSince(t *testing.T) {
+	a, b := EncodePosition("a", 1, 10), EncodePosition("b", 2, 20)
+	for _, row := range []struct {
+		text string
+		a, b uint64
+		ok   bool
+	}{
+		{a, 10, 0, true},
+		{a + ".12", 12, 0, true},
+		{a + ".9", 10, 0, true},
+		{a + "," + b, 10, 20, true},
+		{a + ".15," + b + ".25", 15, 25, true},
+		{a + ",", 10, 0, true},
+		{a + ".x", 0, 0, false},
+		{".5", 0, 0, false},
+		{string(AppendPosition(nil, AppendPlace(AppendPlace(nil, "a", 1, 1), "b", 1, 1))) + ".5", 0, 0, false},
+		{strings.Repeat(a+",", 33), 0, 0, false},
+	} {
+		p, err := ParseSince(row.text)
+		if (err == nil) != row.ok {
+			t.Errorf("%s: got %v", row.text, err)
+			continue
+		}
+		if _, got, _ := p.In("a"); got != row.a {
+			t.Errorf("%s: a stands at %d, want %d", row.text, got, row.a)
+		}
+		if _, got, _ := p.In("b"); got != row.b {
+			t.Errorf("%s: b stands at %d, want %d", row.text, got, row.b)
+		}
+	}
+}
+
 func TestFilterMatch(t *testing.T) {
 	f, err := ParseFilter([]byte(`{"lang":["en","de"],"kind":"goal"}`))
 	if err != nil {
@@ -193,7 +225,11 @@ func FuzzParse(f *testing.F) {
 func FuzzPosition(f *testing.F) {
 	f.Add(EncodePosition("chat", 7, 1<<40), "chat")
 	f.Add("AQAB", "x")
+	f.Add("AfKjjZELWzSLh3MPuQE.5,AfKjjZELWzSLh3MPuQE", "y")
 	f.Fuzz(func(t *testing.T, text, channel string) {
+		if p, err := ParseSince(text); err == nil {
+			p.In(channel)
+		}
 		p, err := ParsePosition(text)
 		if err != nil {
 			return

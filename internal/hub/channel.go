@@ -36,7 +36,7 @@ type channel struct {
 	refs int
 	idle time.Time // since when refs is 0
 
-	checking atomic.Bool // a goroutine looks at the head
+	doubt doubt
 
 	mu      sync.RWMutex // guards the following
 	state   state
@@ -51,6 +51,12 @@ type channel struct {
 	seen    map[string]uint64 // of a wildcard: the last offset of each channel
 }
 
+// doubt is whether a channel has all that it should.
+type doubt struct {
+	checking atomic.Bool // a goroutine looks at the head
+	slots    atomic.Bool // and shall look at the slots too
+}
+
 // Deliver takes what the engine delivers live.
 func (c *channel) Deliver(l *eventlog.Live) {
 	switch {
@@ -62,6 +68,7 @@ func (c *channel) Deliver(l *eventlog.Live) {
 		c.mu.Unlock()
 		c.wake()
 	case l.Kind == eventlog.LiveResync:
+		c.doubt.slots.Store(true)
 		c.check(0)
 	case l.Kind == eventlog.LiveRecord && c.wildcard:
 		c.deliverWildcard(l)
@@ -283,25 +290,32 @@ func (c *channel) take(page eventlog.Page) (from uint64, done bool) {
 // check looks, after a while, whether the channel has a head that was not
 // delivered.
 func (c *channel) check(after time.Duration) {
-	if !c.checking.CompareAndSwap(false, true) {
+	if !c.doubt.checking.CompareAndSwap(false, true) {
 		return
 	}
 	if !c.hub.spawn(func() { c.runCheck(after) }) {
-		c.checking.Store(false)
+		c.doubt.checking.Store(false)
 	}
 }
 
 func (c *channel) runCheck(after time.Duration) {
 	if !c.hub.pause(after) || !c.hub.acquireReader() {
-		c.checking.Store(false)
+		c.doubt.checking.Store(false)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.opts.OpenTimeout)
+	c.doubt.checking.Store(false) // whoever has doubts from here on is not answered by this
+	slots := c.doubt.slots.Swap(false)
 	head, err := c.hub.log.Head(ctx, c.name)
+	if err == nil && slots {
+		err = c.reloadSlots(ctx)
+	}
 	cancel()
 	c.hub.releaseReader()
-	c.checking.Store(false)
 	if err != nil {
+		if slots {
+			c.doubt.slots.Store(true)
+		}
 		c.check(c.hub.opts.JoinCheck)
 		return
 	}
@@ -314,6 +328,36 @@ func (c *channel) runCheck(after time.Duration) {
 		}
 		c.fill()
 	}
+}
+
+// reloadSlots takes the conflated values as the engine has them, after signals
+// may have been lost.
+func (c *channel) reloadSlots(ctx context.Context) error {
+	c.mu.RLock()
+	before := c.slots.version
+	c.mu.RUnlock()
+	values, err := c.hub.log.Slots(ctx, c.name)
+	if err != nil {
+		return err
+	}
+	defer c.wake()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there := map[string]bool{}
+	for i := range values {
+		v := &values[i]
+		there[v.Key] = true
+		c.slots.set(v.Key, v.Version, signalFrame(v), false, time.Time{})
+	}
+	now := time.Now()
+	for key, s := range c.slots.byKey {
+		if there[key] || s.version > before || !s.deleted.IsZero() {
+			continue
+		}
+		gone := eventlog.Signal{Channel: c.name, Key: key, Delete: true, Time: now.UnixMilli()}
+		c.slots.set(key, s.engine+1, signalFrame(&gone), true, now)
+	}
+	return nil
 }
 
 // signal takes a signal.

@@ -196,7 +196,7 @@ func (s *Session) subscribe(c *command) {
 // joinOf reads where a subscription shall begin.
 func joinOf(c *protocol.Command) (hub.Join, *protocol.Error) {
 	j := hub.Join{Filter: c.Filter, Slow: c.Slow}
-	p, err := protocol.ParsePosition(c.Since)
+	p, err := protocol.ParseSince(c.Since)
 	if err != nil {
 		return j, err
 	}

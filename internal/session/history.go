@@ -37,7 +37,7 @@ func (sv *Server) History(ctx context.Context, q HistoryQuery) (HistoryPage, *pr
 		q.Limit = eventlog.DefaultLimitRecords
 	}
 	q.Limit = min(q.Limit, protocol.MaxHistoryLimit)
-	since, err := protocol.ParsePosition(q.Since + q.Before) // at most one is there
+	since, err := protocol.ParseSince(q.Since + q.Before) // at most one is there
 	if err != nil {
 		return HistoryPage{}, err
 	}

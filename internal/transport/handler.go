@@ -203,7 +203,7 @@ func parseJoin(q url.Values, lastEventID string) (j join, err *protocol.Error) {
 		since = lastEventID
 	}
 	j.resume = since != ""
-	j.since, err = protocol.ParsePosition(since)
+	j.since, err = protocol.ParseSince(since)
 	return j, err
 }
 

@@ -100,7 +100,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 // pollAgain goes on with a session.
 func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, id string, wait time.Duration) {
 	q := r.URL.Query()
-	since, err := protocol.ParsePosition(q.Get("since"))
+	since, err := protocol.ParseSince(q.Get("since"))
 	if err != nil {
 		Refuse(w, err)
 		return

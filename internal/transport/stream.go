@@ -45,9 +45,10 @@ type stream struct {
 	session *session.Session
 	owner   *Handler
 	conn    net.Conn
-	raw     syscall.RawConn // nil if writes block
+	raw     syscall.RawConn // of a TCP connection
+	trier   TryWriter       // of any other that can be written to without blocking
 
-	direct atomic.Bool            // opened, and raw is there
+	direct atomic.Bool            // opened, and can be written to without blocking
 	stuck  atomic.Bool            // a goroutine has the write side and may block
 	ended  atomic.Pointer[ending] // set when the session has ended
 
@@ -57,6 +58,12 @@ type stream struct {
 }
 
 type ending struct{ why *protocol.Error }
+
+// TryWriter is a connection that takes what it can take without blocking. It
+// returns how much that is, and no error when it is full.
+type TryWriter interface {
+	TryWrite(b []byte) (int, error)
+}
 
 // hijack takes the connection of a request, opens a session on it, and writes the
 // head of the response. It returns an error as long as the request can still be
@@ -93,12 +100,16 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 		s.End(nil)
 		return nil, nil, nil
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		if raw, err := conn.SyscallConn(); err == nil {
 			st.raw = raw
 			setNotSentLowat(raw)
 			st.direct.Store(true)
 		}
+	case TryWriter:
+		st.trier = conn
+		st.direct.Store(true)
 	}
 	return st, first, nil
 }
@@ -131,7 +142,7 @@ func (st *stream) pump() bool {
 		if len(w.buf) == 0 {
 			continue
 		}
-		n, err := w.try(st.raw)
+		n, err := w.try()
 		if err != nil {
 			st.conn.Close() // the reader sees it, and ends the session
 			return true
@@ -175,7 +186,7 @@ func (st *stream) drainOnce() bool {
 			return false
 		}
 	}
-	if st.raw != nil {
+	if st.direct.Load() {
 		return !st.pump()
 	}
 	w := writers.Get().(*writer)
@@ -210,7 +221,7 @@ func (st *stream) finish() {
 	}
 	st.said = true
 	last := st.framing.closing(nil, e.why)
-	if st.raw == nil {
+	if !st.direct.Load() {
 		if !st.owner.spawn(func() {
 			_ = st.conn.SetWriteDeadline(time.Now().Add(lingerTime)) // an error shows in the write
 			_, _ = st.conn.Write(last)                               // it is closed in any case
@@ -223,7 +234,8 @@ func (st *stream) finish() {
 	w := writers.Get().(*writer)
 	defer w.release()
 	w.buf = append(w.buf[:0], last...)
-	n, err := w.try(st.raw)
+	w.st = st
+	n, err := w.try()
 	half, ok := st.conn.(interface{ CloseWrite() error })
 	if err != nil || n < len(last) || e.why == nil || !ok || half.CloseWrite() != nil {
 		st.conn.Close()
@@ -327,9 +339,12 @@ func (w *writer) release() {
 }
 
 // try writes the buffer as far as the socket takes it now.
-func (w *writer) try(raw syscall.RawConn) (int, error) {
+func (w *writer) try() (int, error) {
+	if w.st.trier != nil {
+		return w.st.trier.TryWrite(w.buf)
+	}
 	w.n, w.err = 0, nil
-	if err := raw.Write(w.fn); err != nil {
+	if err := w.st.raw.Write(w.fn); err != nil {
 		return 0, err
 	}
 	return w.n, w.err
