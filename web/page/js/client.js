@@ -42,18 +42,18 @@ export class Client {
     this.flushing = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.forget();
-    this.listen();
-  }
-
-  /** Begins with the channel as if it had never been seen. */
-  forget() {
     this.ledger = new Ledger(this.isOwn);
-    this.since = '';
-    this.offset = 0;
+    this.since = ''; // a position that the server gave
+    this.offset = 0; // of the last publication seen since; 0 if there was none
     /** @type {'no' | 'loading' | 'yes'} */
     this.history = 'no';
     this.earlier = ''; // the position before which there is more; '' when there is none
+    this.recall();
+    this.listen();
+  }
+
+  /** Shows what an earlier life of this window still had to publish. */
+  recall() {
     for (const o of this.outbox.of(this.channel)) {
       this.ledger.pend(o);
       if (o.refused) this.ledger.refuse(o.key, o.refused);
@@ -77,7 +77,11 @@ export class Client {
   /** @param {string} channel */
   join(channel) {
     this.channel = channel;
-    this.forget();
+    this.ledger = new Ledger(this.isOwn);
+    this.since = this.earlier = '';
+    this.offset = 0;
+    this.history = 'no';
+    this.recall();
     this.start();
   }
 
@@ -157,7 +161,7 @@ export class Client {
 
   open() {
     const mine = ++this.generation;
-    const { ledger } = this;
+    const ledger = this.ledger;
     /**
      * @template {unknown[]} A
      * @param {(...args: A) => void} f
@@ -168,7 +172,7 @@ export class Client {
       f(...args);
       this.changed();
     };
-    const place = { channel: this.channel, since: this.since, offset: this.offset };
+    const place = { channel: this.channel, since: this.since && this.offset ? `${this.since}.${this.offset}` : this.since };
     this.wire = transports[this.transport](place, {
       open: heard((session) => {
         this.session = session;
@@ -209,58 +213,54 @@ export class Client {
     if (this.link.name === 'live') void this.load();
   }
 
-  /**
-   * Loads the newest of what the channel keeps. A history reads before a position,
-   * without the publication at the position itself: so the second newest is asked
-   * for first, then what comes after it, then what was before.
-   */
+  /** Loads the newest of what the channel keeps. */
   async load() {
-    if (this.history !== 'no' || !this.wire || !this.since) return;
-    const { wire, ledger } = this;
-    const life = ledger.life;
-    /** @param {Record<string, unknown>} q */
-    const ask = async (q) => {
-      const page = await wire.request({ type: 'history', channel: this.channel, ...q });
-      if (ledger !== this.ledger || life !== ledger.life) throw new Error('of the past');
-      for (const p of page.publications) {
-        ledger.add(p);
-        if (p.key) this.outbox.remove(p.key);
-      }
-      return page;
-    };
+    if (this.history !== 'no' || !this.since) return;
     this.history = 'loading';
-    try {
-      const second = await ask({ before: this.since, limit: 1 });
-      if (second.publications.length === 0) {
-        await ask({ limit: PAGE });
-      } else {
-        await ask({ since: second.position, limit: 1000 });
-        const older = await ask({ before: second.position, limit: PAGE });
-        this.earlier = older.more ? older.position : '';
-      }
-      this.history = 'yes';
-    } catch (e) {
-      if (ledger !== this.ledger || life !== ledger.life) return; // another load is under way
-      this.history = 'no'; // the next connection tries again
-      if (e instanceof Refusal && e.retry) setTimeout(() => void this.load(), delay(2));
-    }
+    // Before the end: where the position is, moved on as far as offsets go.
+    const outcome = await this.look(`${this.since}.${Number.MAX_SAFE_INTEGER}`);
+    if (outcome === 'past') return; // another look is under way
+    this.history = outcome === 'seen' ? 'yes' : 'no'; // the next connection tries again
+    if (outcome === 'later') setTimeout(() => void this.load(), delay(2));
     this.changed();
   }
 
   /** Loads what came before what is shown. */
   async loadEarlier() {
-    const { wire, ledger, earlier } = this;
-    if (!wire || !earlier) return;
+    const { earlier } = this;
+    if (!earlier) return;
     this.earlier = '';
-    try {
-      const page = await wire.request({ type: 'history', channel: this.channel, before: earlier, limit: PAGE });
-      if (ledger !== this.ledger) return;
-      for (const p of page.publications) ledger.add(p);
-      this.earlier = page.more ? page.position : '';
-    } catch {
-      if (ledger === this.ledger) this.earlier = earlier;
-    }
+    const outcome = await this.look(earlier);
+    if (outcome === 'past') return;
+    if (outcome !== 'seen') this.earlier = earlier;
     this.changed();
+  }
+
+  /**
+   * Takes a page of history into the ledger, and tells whether it did: 'later' and
+   * 'broken' say that it may be tried again, 'past' that nobody wants it any more.
+   *
+   * @param {string} before
+   * @returns {Promise<'seen' | 'later' | 'broken' | 'past'>}
+   */
+  async look(before) {
+    const { wire, ledger } = this;
+    const { life } = ledger;
+    if (!wire) return 'broken';
+    const stale = () => ledger !== this.ledger || life !== ledger.life;
+    try {
+      const page = await wire.request({ type: 'history', channel: this.channel, before, limit: PAGE });
+      if (stale()) return 'past';
+      for (const p of page.publications) {
+        ledger.add(p);
+        if (p.key) this.outbox.remove(p.key);
+      }
+      this.earlier = page.more ? page.position : '';
+      return 'seen';
+    } catch (e) {
+      if (stale()) return 'past';
+      return e instanceof Refusal && e.retry ? 'later' : 'broken';
+    }
   }
 
   /** Publishes what is in the outbox, one after the other, so that it stays in order. */

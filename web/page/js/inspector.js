@@ -16,7 +16,7 @@ function line(f) {
  * @param {string} text
  */
 function pretty(text) {
-  return text.replace(/^(data: )?(\{.*\})$/gm, (all, prefix = '', json) => {
+  return text.replace(/^(data: )?(\{.*\})$/gm, (all, /** @type {string} */ prefix = '', /** @type {string} */ json) => {
     try {
       return prefix + JSON.stringify(JSON.parse(json), null, 2);
     } catch {

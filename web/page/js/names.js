@@ -4,7 +4,7 @@ const SECOND = ['Avocet', 'Bunting', 'Curlew', 'Dunlin', 'Finch', 'Godwit', 'Her
 /** A friendly name for a window. */
 export function randomName(random = Math.random) {
   /** @param {string[]} list */
-  const pick = (list) => list[Math.floor(random() * list.length)];
+  const pick = (list) => list[Math.floor(random() * list.length)] ?? '';
   return `${pick(FIRST)} ${pick(SECOND)}`;
 }
 

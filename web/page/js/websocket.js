@@ -1,4 +1,4 @@
-import { address, BAD_POSITION, Broken, ending, PATIENCE, Refusal } from './wire.js';
+import { address, BAD_POSITION, Broken, ending, PATIENCE, Refusal, TOO_LARGE } from './wire.js';
 
 /** Close codes that another attempt would meet again. */
 const FINAL = new Set([4000, 4001, 4002, 4003, 4005, 4006, 4007, 4100, 4101, 4103, 4104]);
@@ -21,6 +21,7 @@ export function connect(place, on) {
   let opened = false;
   let heard = Date.now();
   let quiet = 60_000; // how long it may be silent; the server tells its heartbeat
+  let most = Infinity; // bytes of a message
   let comeBack = 0; // when the server wants us back, as it said in advance
 
   const watch = setInterval(() => {
@@ -44,6 +45,10 @@ export function connect(place, on) {
   function request(command, patience = PATIENCE) {
     if (isOver() || socket.readyState !== WebSocket.OPEN) return Promise.reject(new Broken('not connected'));
     const n = ++id;
+    // The server ends a connection that says too much, so it is not tried.
+    if (new TextEncoder().encode(JSON.stringify({ ...command, id: n })).length > most) {
+      return Promise.reject(new Refusal({ code: TOO_LARGE, name: 'too_large', message: `A message has at most ${most} bytes.`, retry: false }));
+    }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => finish({ why: 'An answer did not come in time.' }), patience);
       waiting.set(n, { resolve, reject, timer });
@@ -61,11 +66,12 @@ export function connect(place, on) {
   socket.onopen = async () => {
     // Both at once: neither has to wait for the other.
     const connected = request({ type: 'connect', pings: true });
-    const subscribed = request({ type: 'subscribe', channel: place.channel, ...(place.since && { since: place.since, offset: place.offset }) });
+    const subscribed = request({ type: 'subscribe', channel: place.channel, ...(place.since && { since: place.since }) });
     connected.catch(() => {}); // the first that fails ends it, below
     try {
       const [who] = await Promise.all([connected, subscribed]);
       if (who.ping > 0) quiet = who.ping * 1.2 + 10_000;
+      most = who.maxMessage;
       opened = true;
       on.open(who.session);
     } catch (e) {

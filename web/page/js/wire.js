@@ -4,9 +4,8 @@
 /**
  * @typedef {{channel: string, offset: number, id: string, data: unknown, key?: string, user?: string, time: number}} Publication
  *
- * @typedef {{channel: string, since: string, offset: number}} Place
- * Where to go on: after the position since, and after the publication with the
- * offset, if that is later. An empty position begins with what comes now.
+ * @typedef {{channel: string, since: string}} Place
+ * Where to go on: after since, or with what comes now if it is empty.
  *
  * @typedef {object} Events
  * @property {(session: string) => void} open from now on it is live
@@ -39,6 +38,7 @@ export class Refusal extends Error {
 export class Broken extends Error {}
 
 export const BAD_POSITION = 4004;
+export const TOO_LARGE = 4005;
 export const SESSION_GONE = 4204;
 export const SESSION_BUSY = 4205;
 export const DRAINING = 4302;
