@@ -18,6 +18,7 @@ import (
 
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/memory"
+	"github.com/starling-rt/starling/eventlog/pebblelog"
 	"github.com/starling-rt/starling/internal/api"
 	"github.com/starling-rt/starling/internal/hub"
 	"github.com/starling-rt/starling/internal/session"
@@ -140,7 +141,7 @@ func openEngine(o *Options) (eventlog.Engine, error) {
 	if o.Data == "" {
 		return memory.New(memory.Options{Policies: o.Namespaces.Policies()}), nil
 	}
-	return nil, errors.New("no pebble yet")
+	return pebblelog.Open(o.Data, pebblelog.Options{Policies: o.Namespaces.Policies(), Logger: o.Logger})
 }
 
 func localOrigin(origin string) bool {

@@ -3,8 +3,8 @@ package logtest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
-	"time"
 
 	"github.com/starling-rt/starling/eventlog"
 )
@@ -44,6 +44,7 @@ func keepRestart(s *suite) {
 		}
 	}
 	s.same("records", s.all("c"), "3", "4", "5", "6", "7", "8", "9")
+	s.soon("5 records are left", func() bool { return len(s.all("few/c")) == 5 })
 	s.same("kept by count", s.all("few/c"), "7", "8", "9", "10", "11")
 	for i, want := range []bool{false, false, true, true} {
 		if p := s.read("c", at[i], eventlog.Limit{}); p.Complete != want {
@@ -93,40 +94,57 @@ func (s *suite) crash() {
 	s.log = eventlog.New(s.engine)
 }
 
-// load appends from many goroutines until stop is closed, and returns what was
-// acknowledged, by channel.
-func (s *suite) load(l *eventlog.Log, round int, stop chan struct{}) (wait func() map[string]map[uint64]string) {
-	acknowledged := map[string]map[uint64]string{}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
+// load is a crowd of appenders.
+type load struct {
+	wg sync.WaitGroup
+
+	mu sync.Mutex
+	// acknowledged has what was stored, by channel and offset.
+	acknowledged map[string]map[uint64]string
+	sent         int
+}
+
+// start appends from many goroutines until the engine is gone. The data of a
+// keyed append is its key.
+func (s *suite) start(l *eventlog.Log, round int) *load {
+	ld := &load{acknowledged: map[string]map[uint64]string{}}
 	for w := range 16 {
 		channel := fmt.Sprint("c", w%5)
-		wg.Go(func() {
+		ld.wg.Go(func() {
 			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
 				data := fmt.Sprint(round, "-", w, "-", i)
 				a := keyed(channel, data, data)
-				if i%3 == 0 {
+				if w%3 == 0 {
 					a.Key = ""
 				}
 				got, err := l.Append(s.ctx(), a)
 				if err != nil {
 					return // The crash.
 				}
-				mu.Lock()
-				if acknowledged[channel] == nil {
-					acknowledged[channel] = map[uint64]string{}
+				ld.mu.Lock()
+				if ld.acknowledged[channel] == nil {
+					ld.acknowledged[channel] = map[uint64]string{}
 				}
-				acknowledged[channel][got.First] = data
-				mu.Unlock()
+				ld.acknowledged[channel][got.First] = data
+				ld.sent++
+				ld.mu.Unlock()
 			}
 		})
 	}
-	return func() map[string]map[uint64]string { wg.Wait(); return acknowledged }
+	return ld
+}
+
+// collect adds what was acknowledged so far to all, and returns how much it is.
+func (ld *load) collect(all map[string]map[uint64]string) int {
+	ld.mu.Lock()
+	defer ld.mu.Unlock()
+	for c, m := range ld.acknowledged {
+		if all[c] == nil {
+			all[c] = map[uint64]string{}
+		}
+		maps.Copy(all[c], m)
+	}
+	return ld.sent
 }
 
 func keepCrash(s *suite) {
@@ -135,24 +153,38 @@ func keepCrash(s *suite) {
 	}
 	all := map[string]map[uint64]string{}
 	epoch := s.head("c0").Epoch
-	for round := range 4 {
-		stop := make(chan struct{})
-		wait := s.load(s.log, round, stop)
-		for len(s.read("c0", 0, eventlog.Limit{}).Records) < 20*(round+1) {
-			<-time.After(time.Millisecond)
-		}
+	for round := range 5 {
+		ld := s.start(s.log, round)
+		s.soon("some are acknowledged", func() bool { return ld.collect(map[string]map[uint64]string{}) > 100 })
+		// What is acknowledged from here on may be after the power went.
+		ld.collect(all)
 		s.crash()
-		close(stop)
-		for c, m := range wait() {
-			if all[c] == nil {
-				all[c] = map[uint64]string{}
-			}
-			for offset, data := range m {
-				all[c][offset] = data
-			}
-		}
+		ld.wg.Wait()
 		for c, m := range all {
 			s.verify(c, m, epoch)
+		}
+		s.resend(all)
+	}
+}
+
+// resend appends again what was appended with a key: nothing new is stored.
+func (s *suite) resend(all map[string]map[uint64]string) {
+	s.Helper()
+	for c, m := range all {
+		n := 0
+		for offset, data := range m {
+			var round, w, i int
+			if _, err := fmt.Sscanf(data, "%d-%d-%d", &round, &w, &i); err != nil || w%3 == 0 {
+				continue
+			}
+			got, err := s.log.Append(s.ctx(), keyed(c, data, data))
+			s.ok(err)
+			if !got.Duplicate || got.First != offset {
+				s.Fatalf("%q again: got %+v, want a duplicate of %d", data, got, offset)
+			}
+			if n++; n == 20 {
+				break
+			}
 		}
 	}
 }

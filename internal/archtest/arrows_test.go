@@ -36,6 +36,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/wheel":     {},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
 	"internal/session":   {ours: []string{"eventlog", "protocol", "internal/hub", "internal/wheel"}},
+	"internal/sim":       {ours: []string{".", "eventlog", "eventlog/logtest", "protocol", "internal/websocket"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/transport": {ours: []string{"protocol", "internal/hub", "internal/session", "internal/websocket"}},
 	"eventlog/internal/live": {
 		ours: []string{"eventlog"},
@@ -45,6 +46,10 @@ var arrows = map[string]struct{ ours, others []string }{
 	},
 	"eventlog/memory": {
 		ours: []string{"eventlog", "eventlog/internal/live"},
+	},
+	"eventlog/pebblelog": {
+		ours:   []string{"eventlog", "eventlog/internal/live"},
+		others: []string{"github.com/cockroachdb/pebble/v2"},
 	},
 }
 

@@ -48,13 +48,20 @@ type channel struct {
 	tail    tail
 	ring    ring
 	slots   slots
-	seen    map[string]uint64 // of a wildcard: the last offset of each channel
+	seen    map[string]sight // of a wildcard
 }
 
 // doubt is whether a channel has all that it should.
 type doubt struct {
-	checking atomic.Bool // a goroutine looks at the head
-	slots    atomic.Bool // and shall look at the slots too
+	checking atomic.Bool  // a goroutine looks at the head
+	slots    atomic.Int32 // how many more times it shall look at the slots too
+}
+
+// sight is the last that a wildcard saw of one of its channels, and in which of
+// its epochs.
+type sight struct {
+	offset uint64
+	epoch  uint32
 }
 
 // Deliver takes what the engine delivers live.
@@ -68,7 +75,8 @@ func (c *channel) Deliver(l *eventlog.Live) {
 		c.mu.Unlock()
 		c.wake()
 	case l.Kind == eventlog.LiveResync:
-		c.doubt.slots.Store(true)
+		// Twice: what is late may come after the first time.
+		c.doubt.slots.Store(2)
 		c.check(0)
 	case l.Kind == eventlog.LiveRecord && c.wildcard:
 		c.deliverWildcard(l)
@@ -110,16 +118,16 @@ func (c *channel) deliverWildcard(l *eventlog.Live) {
 	defer c.mu.Unlock()
 	if !c.hub.lossless {
 		last, known := c.seen[l.Channel]
-		if known && f.offset <= last {
+		if known && f.offset <= last.offset {
 			return
 		}
-		if known && l.Prev != last {
+		if known && last.epoch == c.epoch && l.Prev != last.offset {
 			c.loseTrack()
 		}
 		if c.seen == nil || len(c.seen) >= maxSeen {
-			c.seen = map[string]uint64{}
+			c.seen = map[string]sight{}
 		}
-		c.seen[l.Channel] = f.offset
+		c.seen[l.Channel] = sight{f.offset, c.epoch}
 	}
 	f.offset = c.tail.head + 1
 	c.push(f)
@@ -129,7 +137,6 @@ func (c *channel) deliverWildcard(l *eventlog.Live) {
 func (c *channel) loseTrack() {
 	c.epoch++
 	c.base = c.tail.head
-	c.seen = nil
 	c.hub.count(-c.tail.reset(c.base))
 }
 
@@ -193,6 +200,7 @@ func (c *channel) open() {
 	case err != nil && stop != nil:
 		stop()
 	case err == nil && !c.wildcard && !c.hub.lossless:
+		c.doubt.slots.Store(1)
 		c.check(c.hub.opts.JoinCheck)
 	}
 }
@@ -305,18 +313,19 @@ func (c *channel) runCheck(after time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(c.hub.ctx, c.hub.opts.OpenTimeout)
 	c.doubt.checking.Store(false) // whoever has doubts from here on is not answered by this
-	slots := c.doubt.slots.Swap(false)
+	slots := c.doubt.slots.Load()
 	head, err := c.hub.log.Head(ctx, c.name)
-	if err == nil && slots {
-		err = c.reloadSlots(ctx)
+	if err == nil && slots > 0 {
+		if err = c.reloadSlots(ctx); err == nil {
+			c.doubt.slots.CompareAndSwap(slots, slots-1)
+		}
 	}
 	cancel()
 	c.hub.releaseReader()
-	if err != nil {
-		if slots {
-			c.doubt.slots.Store(true)
-		}
+	if err != nil || c.doubt.slots.Load() > 0 {
 		c.check(c.hub.opts.JoinCheck)
+	}
+	if err != nil {
 		return
 	}
 	c.mu.Lock()

@@ -144,6 +144,15 @@ func (s *Subscription) SeekSlots(version uint64) {
 	}
 }
 
+// Doubt has a wildcard's client told that it may have missed something. It is for
+// who pulls.
+func (s *Subscription) Doubt() {
+	if s.channel.wildcard {
+		s.greeting = ResetWildcard
+		s.Touch()
+	}
+}
+
 // Start makes the subscription live: from now on its listener is marked.
 func (s *Subscription) Start() {
 	s.channel.rosters[s.worker].add(s)

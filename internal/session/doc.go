@@ -15,7 +15,7 @@
 // A session is idle or ready. It becomes ready when the first thing to say turns
 // up, and its Outlet is then flushed once, by the worker that the session belongs
 // to. From then on the outlet owns the duty to call Next, in the same goroutine or
-// another, now or when its socket can take more, until Next returns false; in that
-// moment the session is idle again. So there is one puller at a time, and news for
+// another, now or when its socket can take more, until Next returns false because
+// there was nothing; in that moment the session is idle again. So there is one puller at a time, and news for
 // a session whose socket is stuck cost nothing.
 package session

@@ -163,19 +163,20 @@ func (s *Session) ReleaseRequest() {
 }
 
 // Next puts what there is to say into w, about budget bytes of it at most. It
-// returns false when there was no more, and the session is idle again; or when
-// the session has ended.
+// returns false when there was nothing, and the session is idle again; or when
+// the session has ended. As long as it puts something, whoever calls it has to
+// call it again, and so has the time to send.
 func (s *Session) Next(w Writer, budget int) (more bool) {
-	for {
-		said, sub, idle := s.next()
-		if idle {
-			return false
+	for start := w.Len(); ; {
+		said, sub, done := s.next(w.Len() == start)
+		if done {
+			return w.Len() > start
 		}
 		said.to(w)
 		if sub != nil {
-			s.pull(sub, w, min(quantum, max(budget-w.Len(), 1)))
+			s.pull(sub, w, min(quantum, max(budget-(w.Len()-start), 1)))
 		}
-		if w.Len() >= budget {
+		if w.Len()-start >= budget {
 			return true
 		}
 	}
@@ -208,8 +209,8 @@ func (m *said) to(w Writer) {
 }
 
 // next takes what is to be said, and the subscription whose turn it is. If there
-// is neither, the session is idle from now on.
-func (s *Session) next() (m said, sub *hub.Subscription, idle bool) {
+// is neither, it is done, and the session is idle if it may be.
+func (s *Session) next(mayIdle bool) (m said, sub *hub.Subscription, done bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -220,9 +221,9 @@ func (s *Session) next() (m said, sub *hub.Subscription, idle bool) {
 	s.makeRoom()
 	if len(s.dirty) == 0 {
 		s.dirty = nil
-		idle = m.none()
-		s.ready = !idle
-		return m, nil, idle
+		done = m.none()
+		s.ready = !(done && mayIdle)
+		return m, nil, done
 	}
 	sub = s.dirty[0]
 	s.dirty[0] = nil

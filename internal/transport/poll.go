@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -65,6 +66,10 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	keep := q.Get("keep") == "1"
+	if !keep && slices.ContainsFunc(j.channels, func(name string) bool { _, ok := protocol.Wildcard(name); return ok }) {
+		Refuse(w, protocol.Errorf(protocol.NotSupported, "A wildcard has no position, so polls of one need a session: add keep=1, and poll on with the session of the answer."))
+		return
+	}
 	p := &poller{outlet: &signalOutlet{ready: make(chan struct{}, 1)}}
 	if p.session, err = h.open(r, p.outlet, session.NoHeartbeat); err != nil {
 		Refuse(w, err)
@@ -169,10 +174,12 @@ func (p *poller) takeTurn() {
 	p.turn.Lock()
 }
 
-// takeBack has conflated values said again that the client may not have received.
+// takeBack has said again what the client may not have received and has no
+// position for: conflated values, and that a wildcard has missed something.
 func (p *poller) takeBack() {
 	for _, sub := range p.session.Subscriptions() {
 		sub.SeekSlots(p.before[sub.Channel()])
+		sub.Doubt()
 	}
 }
 

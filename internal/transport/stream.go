@@ -368,7 +368,8 @@ func (w *writer) write(fd uintptr) bool {
 }
 
 // unsent returns a copy of what has to be sent after the first n bytes: the frame
-// that was begun, and what cannot be given back. The rest is given back.
+// that was begun or is next, which the goroutine that waits for the socket has to
+// have, and what cannot be given back. The rest is given back.
 func (w *writer) unsent(n int) []byte {
 	var rest []byte
 	restored := map[*hub.Subscription]bool{}
@@ -379,7 +380,7 @@ func (w *writer) unsent(n int) []byte {
 		}
 		switch {
 		case end <= n:
-		case sg.start < n || sg.sub == nil:
+		case len(rest) == 0 || sg.sub == nil:
 			rest = append(rest, w.buf[max(n, sg.start):end]...)
 		case !restored[sg.sub]:
 			restored[sg.sub] = true
