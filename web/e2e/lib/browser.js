@@ -14,7 +14,7 @@ export function launch() {
 }
 
 /** What Chromium says of requests that fail because the server is away. */
-const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of 4(03|10|13)/;
+const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of (403|404|410|413|503)/;
 
 /** A visitor's window on the page. */
 export class Window {

@@ -47,10 +47,15 @@ export class Server {
     this.process.stderr.on('data', (d) => (this.log += d));
     this.exited = new Promise((done) => this.process.once('exit', done));
     await until(async () => {
-      if (this.process.exitCode !== null) throw new Error(`the server has ended:\n${this.log}`);
+      if (this.process.exitCode !== null || this.process.signalCode !== null) throw new Error(`the server has ended:\n${this.log}`);
       const r = await fetch(`${this.url}/readyz`).catch(() => null);
       return r?.ok;
     }, 'the server to be ready');
+  }
+
+  /** Starts the process again if it has ended. */
+  async up() {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) await this.run();
   }
 
   /** Ends the process as a power cut would. */
