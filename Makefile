@@ -18,6 +18,13 @@ build: ## build bin/starling
 test: ## run all tests (under 10 minutes on 2 cores)
 	$(GO) test -timeout 9m $(PKGS)
 
+bench: build ## measure, and write the result into docs/benchmarks.md
+	./bin/starling bench --doc docs/benchmarks.md
+
+SEEDS ?= 2000
+soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
+	$(GO) test -count=1 -timeout 170m -run 'TestMemory|TestHarsh|TestPebble' ./internal/sim -seeds $(SEEDS)
+
 race: ## run all tests under the race detector
 	$(GO) test -race -short -timeout 15m $(PKGS)
 

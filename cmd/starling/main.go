@@ -49,6 +49,7 @@ type serveCmd struct {
 	AllowedOrigins []string      `help:"Origins of pages that may connect, or *." placeholder:"ORIGIN"`
 	Drain          time.Duration `help:"How long to spread the goodbye over at the end." default:"5s"`
 	Node           string        `help:"Name of this node." default:"n1"`
+	Pprof          bool          `help:"Serve /debug/pprof/ to clients on this machine."`
 	LogFormat      string        `help:"text or json." enum:"text,json" default:"text"`
 	LogLevel       slog.Level    `help:"debug, info, warn or error." default:"info"`
 	Limits         limitFlags    `embed:"" prefix:"limit-"`
@@ -80,7 +81,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	l := c.Limits
 	return app.Run(ctx, app.Config{
 		Listen: c.Listen, Data: c.Data, Dev: c.Dev, Apps: c.Apps, APIKeys: c.APIKey, ConfigFile: c.Config,
-		AllowedOrigins: c.AllowedOrigins, Drain: drain, Node: c.Node, Logger: slog.New(handler),
+		AllowedOrigins: c.AllowedOrigins, Drain: drain, Node: c.Node, Pprof: c.Pprof, Logger: slog.New(handler),
 		Limits: starling.Limits{
 			MaxMessage: l.MaxMessage, MaxChannels: l.MaxChannels, MaxSessions: l.MaxSessions,
 			CommandRate: l.CommandRate, CommandBurst: l.CommandBurst, AddressRate: l.AddressRate, AddressBurst: l.AddressBurst,

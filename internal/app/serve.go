@@ -31,6 +31,7 @@ type Config struct {
 	AllowedOrigins []string      // of pages that may connect
 	Drain          time.Duration // over which clients are sent away at the end
 	Node           string        // name of this node
+	Pprof          bool          // serve /debug/pprof/ to clients on this machine
 	Limits         starling.Limits
 	Logger         *slog.Logger
 
@@ -127,6 +128,9 @@ func routes(c *Config, server *starling.Server) http.Handler {
 	reg := prometheus.NewRegistry()
 	register(reg, server)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	if c.Pprof {
+		registerPprof(mux)
+	}
 	if c.Apps {
 		mux.Handle("/", web.Handler())
 	} else {

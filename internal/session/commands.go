@@ -92,8 +92,8 @@ func (s *Session) limit() *protocol.Error {
 	conf, now := &s.server.conf, time.Now()
 	ok, over := s.bucket.Take(now, conf.Rate, conf.Burst)
 	if ok && s.addr != nil {
-		ok, over = s.addr.Take(now, conf.AddrRate, conf.AddrBurst)
-		over = 0 // others behind the same address may be to blame
+		// Others behind the same address may be to blame: it ends nobody.
+		ok, _ = s.addr.Take(now, conf.AddrRate, conf.AddrBurst)
 	}
 	if ok {
 		return nil
