@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race bench soak clean
+.PHONY: help run build test check fmt lint race e2e picture bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,5 +39,18 @@ lint: ## format check, vet, staticcheck, errorlint
 
 check: lint race ## format, vet, staticcheck, errorlint, and the tests under -race
 
+# The browser tests need Node, npm's packages and a Chromium (CHROMIUM=path names
+# another than Debian's). Nothing else in this file does.
+web/e2e/node_modules: web/e2e/package-lock.json
+	cd web/e2e && npm ci --no-audit --no-fund
+	@touch $@
+
+e2e: build web/e2e/node_modules ## check the page's types, and test it in a real Chromium
+	cd web/e2e && npx tsc -p . && node --test --test-reporter=spec unit/*.test.js
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 *.test.js
+
+picture: build web/e2e/node_modules ## take the README's picture anew
+	cd web/e2e && node picture.js ../../docs/images
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin web/e2e/node_modules
