@@ -35,6 +35,8 @@ type Config struct {
 	// Open lets everybody in who is not a page of another origin. It is for
 	// development.
 	Open bool
+	// Backup makes a backup and returns where it is. Nil: there is none.
+	Backup func(ctx context.Context) (dir string, err error)
 	// Local tells whether a page's origin is of this machine; needed for Open.
 	Local func(origin string) bool
 }
@@ -58,6 +60,7 @@ func New(conf Config) *Handler {
 func (h *Handler) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/publish", h.guard(h.publish))
 	mux.HandleFunc("GET /api/v1/channels/{channel}/history", h.guard(h.history))
+	mux.HandleFunc("POST /api/v1/backup", h.guard(h.backup))
 	mux.HandleFunc("/api/v1/", h.guard(func(w http.ResponseWriter, r *http.Request) *protocol.Error {
 		return protocol.Errorf(protocol.NotFound, "There is no %s %s.", r.Method, r.URL.Path)
 	}))
@@ -215,6 +218,18 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Erro
 	}
 	out := protocol.AppendHistoryResult(nil, page.Position, page.Publications, page.Complete, page.More)
 	writeJSON(w, append(out, '\n'))
+	return nil
+}
+
+func (h *Handler) backup(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if h.conf.Backup == nil {
+		return protocol.Errorf(protocol.NotSupported, "This server makes no backups: start it with --data and --backups DIR.")
+	}
+	dir, err := h.conf.Backup(r.Context())
+	if err != nil {
+		return h.conf.Sessions.Explain(err)
+	}
+	writeJSON(w, append(protocol.AppendString([]byte(`{"dir":`), dir), "}\n"...))
 	return nil
 }
 

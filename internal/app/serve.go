@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Listen         string        // default: 127.0.0.1:8080 with Dev, otherwise :8080
 	Data           string        // a directory, or ":memory:"
+	Backups        string        // where backups are made; "" is nowhere
 	Dev            bool          // everything is open
 	Apps           bool          // serve the applications
 	APIKeys        []string      // of the HTTP API
@@ -55,7 +56,7 @@ func Run(ctx context.Context, c Config) error {
 		opts.Namespaces = f.namespaces()
 	}
 	if c.Data != Memory {
-		opts.Data = c.Data
+		opts.Data, opts.Backups = c.Data, c.Backups
 	}
 	server, err := starling.New(opts)
 	if err != nil {

@@ -32,7 +32,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/app":       {ours: []string{".", "web"}, others: []string{"github.com/prometheus/client_golang"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}},
 	"internal/client":    {ours: []string{"internal/websocket"}},
-	"cmd/starling":       {ours: []string{".", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
+	"cmd/starling":       {ours: []string{".", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
 	"internal/wheel":     {},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
