@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -319,12 +320,17 @@ func TestPowerCuts(t *testing.T) {
 	if testing.Short() {
 		rounds = 5
 	}
+	seed := uint64(1)
+	if n, err := strconv.Atoi(os.Getenv("STARLING_SOAK")); err == nil {
+		rounds, seed = n, rand.Uint64()
+		t.Logf("seed %d", seed)
+	}
 	fs := vfs.NewCrashableMem()
-	r := rand.New(rand.NewPCG(1, 2))
+	r := rand.New(rand.NewPCG(seed, 2))
 	acknowledged := map[string]map[uint64]string{}
 	var epoch uint32
 	for round := range rounds {
-		l := eventlog.New(open(t, "log", pebblelog.Options{FS: fs, Policies: logtest.Policies}))
+		l := eventlog.New(open(t, "log", pebblelog.Options{FS: fs, Policies: unbounded}))
 		for c, m := range acknowledged {
 			verify(t, l, c, m)
 		}
