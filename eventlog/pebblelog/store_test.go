@@ -77,7 +77,7 @@ func TestOpenDamaged(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			dir := t.TempDir()
 			l := eventlog.New(open(t, dir, pebblelog.Options{}))
-			for i := range 1000 {
+			for i := range 400 {
 				put(t, l, "c", strings.Repeat(fmt.Sprint(i), 100))
 			}
 			crashed := t.TempDir()
