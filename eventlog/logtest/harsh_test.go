@@ -144,7 +144,8 @@ func TestHarshIsTheSameForASeed(t *testing.T) {
 }
 
 // tailer follows a channel by the rules: it takes a live record that follows
-// what it has, and reads when anything else comes.
+// what it has, and reads when anything else comes, for as long as a read may be
+// stale.
 type tailer struct {
 	log  *eventlog.Log
 	wake chan struct{}
@@ -152,7 +153,7 @@ type tailer struct {
 	mu    sync.Mutex
 	head  uint64
 	data  []string
-	dirty bool
+	until time.Time // until when there is a reason to read
 }
 
 func (f *tailer) Deliver(l *eventlog.Live) {
@@ -165,15 +166,20 @@ func (f *tailer) Deliver(l *eventlog.Live) {
 		f.head, f.data = l.Record.Offset, append(f.data, string(l.Record.Data))
 		return
 	}
-	f.dirty = true
+	f.look()
+}
+
+// look notes that there is a reason to read: now, and at a tick at least a second
+// from now.
+func (f *tailer) look() {
+	f.until = time.Now().Add(2100 * time.Millisecond)
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run reads whenever there is a reason to, and once a second again after that,
-// since a read may be stale.
+// run reads whenever there is a reason to.
 func (f *tailer) run(t *testing.T, stop chan struct{}) {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
@@ -185,23 +191,24 @@ func (f *tailer) run(t *testing.T, stop chan struct{}) {
 		case <-again.C:
 		}
 		f.mu.Lock()
-		head, dirty := f.head, f.dirty
+		head, reason := f.head, time.Now().Before(f.until)
 		f.mu.Unlock()
-		if !dirty {
+		if !reason {
 			continue
 		}
 		p, err := f.log.Read(t.Context(), "c", head, eventlog.Limit{Records: 10})
-		if err != nil {
-			continue // It is tried again.
-		}
 		f.mu.Lock()
 		for _, r := range p.Records {
 			if r.Offset > f.head {
 				f.head, f.data = r.Offset, append(f.data, string(r.Data))
 			}
 		}
-		// Stale: to be read again until there is nothing new.
-		f.dirty = len(p.Records) > 0
+		if p.More {
+			f.look()
+		}
+		if err != nil { // It is tried again at a tick.
+			f.until = time.Now().Add(2100 * time.Millisecond)
+		}
 		f.mu.Unlock()
 	}
 }
@@ -231,10 +238,13 @@ func TestHarshCanBeFollowed(t *testing.T) {
 					})
 				}
 			}
-			tail := &tailer{log: eventlog.New(nodes[0]), wake: make(chan struct{}, 1), dirty: true}
+			tail := &tailer{log: eventlog.New(nodes[0]), wake: make(chan struct{}, 1)}
 			if _, err := tail.log.Watch("c", tail); err != nil {
 				t.Fatal(err)
 			}
+			tail.mu.Lock()
+			tail.look()
+			tail.mu.Unlock()
 			stop := make(chan struct{})
 			var reader sync.WaitGroup
 			reader.Go(func() { tail.run(t, stop) })
