@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -97,6 +98,9 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	c.Logger.Info("listening", "addr", l.Addr().String(), "data", c.Data, "engine", server.Log().Info().Name)
+	if c.Apps {
+		c.Logger.Info("open " + pageURL(l.Addr()) + " in a browser, twice")
+	}
 	if c.Dev {
 		c.Logger.Warn("--dev: everybody may read and write everything; do not use it where others can reach it")
 	}
@@ -131,6 +135,16 @@ func boundBodies(next http.Handler, timeout time.Duration) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// pageURL returns where a browser on this machine finds the pages.
+func pageURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	ip, perr := netip.ParseAddr(host)
+	if err != nil || perr != nil || ip.IsLoopback() || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 func routes(c *Config, server *starling.Server) http.Handler {
