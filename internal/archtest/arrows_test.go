@@ -24,6 +24,14 @@ var arrows = map[string]struct{ ours, others []string }{
 	"ot":                {},
 	"internal/archtest": {},
 	"internal/benchdoc": {},
+
+	"ot/internal/wtf8":    {},
+	"ot/internal/tree":    {},
+	"ot/internal/rope":    {ours: []string{"ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/internal/jsonval": {ours: []string{"ot", "ot/internal/rope", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/text":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/rich":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/json0":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
 }
 
 // testOnly may be imported by tests alone.
