@@ -28,3 +28,17 @@ check: lint race ## format, vet, staticcheck, errorlint, and the tests under -ra
 
 clean: ## remove what was built
 	rm -rf bin
+
+OT_JS := ot/testdata/js
+OT_SEED ?= 1
+OT_TIME ?= 1h
+
+ot-npm: ## install the npm packages that package ot is compared with
+	cd $(OT_JS) && npm ci --no-audit --no-fund
+
+ot-vectors: ## make fresh test vectors for package ot: OT_SEED=2
+	cd $(OT_JS) && node vectors.mjs --seed $(OT_SEED) --n 400
+	$(GO) test -run TestVectors -v ./ot
+
+ot-fuzz: ## compare package ot with the npm types: OT_TIME=1h OT_SEED=1
+	OT_FUZZ=$(OT_TIME) OT_SEED=$(OT_SEED) $(GO) test -timeout 0 -run TestDifferential -v ./ot

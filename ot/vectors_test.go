@@ -13,6 +13,7 @@ import (
 
 	"github.com/starling-rt/starling/ot"
 	"github.com/starling-rt/starling/ot/json0"
+	"github.com/starling-rt/starling/ot/json1"
 	"github.com/starling-rt/starling/ot/rich"
 	"github.com/starling-rt/starling/ot/text"
 )
@@ -22,6 +23,7 @@ var types = map[string]ot.Type{
 	"text-unicode": text.Unicode,
 	"rich-text":    rich.Type{},
 	"json0":        json0.Type{},
+	"json1":        json1.Type{},
 }
 
 // vector is one line of a vector file, which testdata/js/vectors.mjs made with the

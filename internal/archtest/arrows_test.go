@@ -32,6 +32,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"ot/text":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
 	"ot/rich":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/tree", "ot/internal/wtf8"}},
 	"ot/json0":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/json1":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/wtf8", "ot/text"}},
 }
 
 // testOnly may be imported by tests alone.

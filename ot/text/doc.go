@@ -10,7 +10,8 @@
 //	{"d":"xyz"} the same, with the deleted text, so that it can be inverted
 //
 // as in [5,"abc",{"d":3}]. What follows the last component is kept. Nothing may be
-// empty, two skips may not stand side by side, nor may a skip stand at the end.
+// empty, two skips may not stand side by side, nor may a skip stand at the end. An
+// Op has no two components of one kind side by side; what is read is joined.
 //
 // The unit is the code point for Unicode, the type of this name in ShareDB, and
 // the UTF-16 code unit for UTF16, which is what the strings of JavaScript count.

@@ -99,8 +99,8 @@ func (t Type) Check(op Op) error {
 		switch {
 		case c.Kind > Delete || c.N <= 0:
 			return fmt.Errorf("component %d is empty: %w", i, ot.ErrMalformed)
-		case c.Kind == Skip && (c.Text != "" || i > 0 && op[i-1].Kind == Skip):
-			return fmt.Errorf("component %d: two skips side by side: %w", i, ot.ErrMalformed)
+		case i > 0 && op[i-1].Kind == c.Kind || c.Kind == Skip && c.Text != "":
+			return fmt.Errorf("component %d is of the same kind as the one before: %w", i, ot.ErrMalformed)
 		case c.Kind == Skip && i == len(op)-1:
 			return fmt.Errorf("a skip at the end: %w", ot.ErrMalformed)
 		case c.Kind != Skip && (c.Text != "" || c.Kind == Insert) && c.N != t.length(c.Text):
@@ -131,27 +131,44 @@ func (t Type) ParseOp(data []byte) (ot.Op, error) {
 	return op, nil
 }
 
-// ReadOp reads an operation that is part of a larger JSON text.
+// ReadOp reads an operation that is part of a larger JSON text. Insertions that
+// stand side by side become one, and so do deletions, as npm clients do before they
+// send: otherwise of two such operations the insertions would mix in another order
+// on either side.
 func (t Type) ReadOp(r *jsonval.Reader) (Op, error) {
-	op := make(Op, 0, 4)
-	err := r.Array(func() error {
+	b := builder{op: make(Op, 0, 4)}
+	last := Insert
+	err := r.Array(func() (err error) {
+		c := Component{}
 		switch r.Peek() {
 		case '"':
-			s, err := r.String()
-			op = append(op, Component{Insert, t.length(s), s})
-			return err
+			c.Kind = Insert
+			c.Text, err = r.String()
+			c.N = t.length(c.Text)
 		case '{':
-			c, err := t.readDelete(r)
-			op = append(op, c)
-			return err
+			c, err = t.readDelete(r)
+		default:
+			c.N, err = r.Int(1)
 		}
-		n, err := r.Int(1)
-		op = append(op, Component{Skip, n, ""})
-		return err
+		switch {
+		case err != nil:
+			return err
+		case c.N == 0:
+			return r.Fail("an empty component")
+		case c.Kind == Skip && last == Skip && len(b.op) > 0:
+			return r.Fail("two skips side by side")
+		}
+		last = c.Kind
+		b.push(c)
+		return nil
 	})
+	if err == nil && last == Skip && len(b.op) > 0 {
+		err = r.Fail("a skip at the end")
+	}
 	if err != nil {
 		return nil, err
 	}
+	op := b.done()
 	return op, t.Check(op)
 }
 

@@ -124,7 +124,7 @@ func applyTo(r *rope.Rope, unit rope.Unit, op Op) {
 		c := op[i]
 		switch {
 		case c.Kind == Skip:
-		case i+1 < len(op) && op[i+1].Kind != Skip:
+		case i+1 < len(op) && op[i+1].Kind != Skip && op[i+1].Kind != c.Kind:
 			// An insertion and a deletion at one place are one edit.
 			ins, del := c, op[i+1]
 			if ins.Kind == Delete {
