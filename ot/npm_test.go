@@ -21,11 +21,11 @@ import (
 
 // answer is what the npm types make of two operations: see testdata/js/peer.mjs.
 type answer struct {
-	Type   string
-	Doc    json.RawMessage
-	A, B   json.RawMessage
-	Errors map[string]string
-	fields map[string]json.RawMessage
+	Type    string
+	Doc     json.RawMessage
+	A, B, C json.RawMessage
+	Errors  map[string]string
+	fields  map[string]json.RawMessage
 }
 
 func (a *answer) UnmarshalJSON(data []byte) error {
@@ -130,7 +130,12 @@ func TestDifferential(t *testing.T) {
 				g := newGen(seed<<32 + round*50 + i)
 				doc := g.doc(types[name])
 				a, b := g.op(types[name], doc), g.op(types[name], doc)
-				fmt.Fprintf(&q, "{\"type\":%q,\"doc\":%s,\"a\":%s,\"b\":%s}\n", name, doc.AppendJSON(nil), wire(a), wire(b))
+				after := doc.Clone()
+				if err := after.Apply(a); err != nil {
+					t.Fatalf("apply what was made for the document: %v", err)
+				}
+				c := g.op(types[name], after)
+				fmt.Fprintf(&q, "{\"type\":%q,\"doc\":%s,\"a\":%s,\"b\":%s,\"c\":%s}\n", name, doc.AppendJSON(nil), wire(a), wire(b), wire(c))
 			}
 			for _, a := range p.ask(t, 50, q.String()) {
 				d.check(a)
@@ -259,6 +264,7 @@ func (d *diff) check(a answer) {
 			}
 		}
 	}
+	d.checkChain(a, doc, opA, parse(a.C))
 	d.checkInverse(a, doc, opA)
 	d.checkPositions(a, opA)
 	if _, ok := typ.(json1.Type); ok {
@@ -267,6 +273,23 @@ func (d *diff) check(a answer) {
 	if !equalJSON(doc.AppendJSON(nil), a.Doc) {
 		d.fail(a, "doc", "the document was changed: %s", doc.AppendJSON(nil))
 	}
+}
+
+// checkChain compares what becomes of an operation and one that was made after it.
+func (d *diff) checkChain(a answer, doc ot.Doc, first, second ot.Op) {
+	both, err := types[a.Type].Compose(first, second)
+	if !d.compare(a, "chain", both, err) {
+		return
+	}
+	x, y := doc.Clone(), doc.Clone()
+	if err := errors.Join(x.Apply(both), y.Apply(first), y.Apply(second)); err != nil {
+		d.fail(a, "compose law", "%v with c %s", err, a.C)
+		return
+	}
+	if !equalJSON(x.AppendJSON(nil), y.AppendJSON(nil)) {
+		d.fail(a, "compose law", "%s, want %s, with c %s", x.AppendJSON(nil), y.AppendJSON(nil), a.C)
+	}
+	d.compare(a, "applyChain", x, nil)
 }
 
 func (d *diff) checkInverse(a answer, doc ot.Doc, op ot.Op) {

@@ -69,7 +69,7 @@ func (c *cursor) next(n int) Component {
 	}
 	out := c.op[c.i]
 	text := out.Text
-	if c.off > 0 {
+	if c.off > 0 && text != "" {
 		text = c.rest
 	}
 	if left := out.N - c.off; n >= left {

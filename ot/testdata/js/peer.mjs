@@ -1,6 +1,6 @@
 // Answers, for operations on a document, what the npm types make of them. One JSON
-// object a line: {type, doc, a, b} asks for these, {type, gen: N} for N documents and
-// operations of its own making. SEED in the environment makes it repeatable.
+// object a line: {type, doc, a, b, c} asks for these, where a and b are operations on
+// doc and c is one on what a leaves; {type, gen: N} asks for N of its own making. SEED in the environment makes it repeatable.
 import { createRequire } from 'module'
 import crypto from 'crypto'
 import readline from 'readline'
@@ -161,21 +161,30 @@ const json0Op = doc => {
   return op
 }
 const json1Doc = () => pick([{ x: 5, y: ['happy', 'apple'] }, { a: { b: [1, 2, 3] }, t: 'text' }, ['a', { x: 1 }, ['b']], { x: 'hi', y: { z: {} } }, value(), { a: { b: { c: {} } }, x: { y: { z: 1 } } }])
+const makers = {
+  'text-unicode': [textDoc, textOp],
+  'rich-text': [richDoc, richOp],
+  json0: [json0Doc, json0Op],
+  json1: [json1Doc, doc => plain(genJSON1(plain(doc))[0])],
+}
 const generate = type => {
-  switch (type) {
-    case 'text-unicode': { const doc = textDoc(); return { doc, a: textOp(doc), b: textOp(doc) } }
-    case 'rich-text': { const doc = richDoc(); return { doc, a: richOp(doc), b: richOp(doc) } }
-    case 'json0': { const doc = json0Doc(); return { doc, a: json0Op(doc), b: json0Op(doc) } }
-  }
+  const t = types[type]
+  const [makeDoc, makeOp] = makers[type]
   for (;;) {
-    const doc = json1Doc()
-    try { return { doc, a: plain(genJSON1(plain(doc))[0]), b: plain(genJSON1(plain(doc))[0]) } } catch {}
+    const doc = makeDoc()
+    try {
+      const a = makeOp(doc)
+      const left = t.apply(t.in(doc), t.op(a))
+      if (left === undefined) continue // nothing, which JSON cannot tell from null
+      const after = t.out(left)
+      return { doc, a, b: makeOp(doc), c: makeOp(after) }
+    } catch {}
   }
 }
 
-const answer = (type, doc, a, b, paths) => {
+const answer = (type, { doc, a, b, c }, paths) => {
   const t = types[type]
-  const out = { type, doc, a, b, errors: {} }
+  const out = { type, doc, a, b, c, errors: {} }
   const attempt = (name, f, form = t.out) => {
     try {
       const v = f()
@@ -202,6 +211,8 @@ const answer = (type, doc, a, b, paths) => {
     if ('composed' in out) attempt('applyComposed', () => t.apply(d(), t.op(out.composed)))
   }
   if ('aLeft' in out && 'applyB' in out) attempt('mergedB', () => t.apply(t.apply(d(), B), t.op(out.aLeft)))
+  attempt('chain', () => t.compose(A, t.op(c)))
+  if ('chain' in out) attempt('applyChain', () => t.apply(d(), t.op(out.chain)))
   if (t.positions) attempt('positions', () => t.positions(A), same)
   if (t.paths && paths) attempt('paths', () => t.paths(A, paths), same)
   if (t.resolve) {
@@ -217,9 +228,8 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   const out = []
   if (q.gen) {
     for (let i = 0; i < q.gen; i++) {
-      const g = generate(q.type)
-      out.push(answer(q.type, g.doc, g.a, g.b, paths))
+      out.push(answer(q.type, generate(q.type), paths))
     }
-  } else out.push(answer(q.type, q.doc, q.a, q.b, paths))
+  } else out.push(answer(q.type, q, paths))
   process.stdout.write(out.map(o => JSON.stringify(o)).join('\n') + '\n')
 }
