@@ -42,3 +42,6 @@ ot-vectors: ## make fresh test vectors for package ot: OT_SEED=2
 
 ot-fuzz: ## compare package ot with the npm types: OT_TIME=1h OT_SEED=1
 	OT_FUZZ=$(OT_TIME) OT_SEED=$(OT_SEED) $(GO) test -timeout 0 -run TestDifferential -v ./ot
+
+ot-bench: ## measure the npm packages and package ot in turn, into docs/benchmarks.md
+	OT_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -timeout 20m -run TestBenchTable -v ./ot

@@ -11,18 +11,23 @@ type Client struct {
 	typ      Type
 	src      string
 	revision uint64
-	base     Doc // the document of the server at revision
-	doc      Doc // base, then flight, then buffer
-	seq      uint64
-	flight   Op // sent and not acknowledged, or nil
-	buffer   Op // not yet sent, or nil
-	history  *History
+	// base is the document of the server at revision, and doc that with flight and
+	// then buffer applied. While both are nil, doc is all, and base is nil.
+	base, doc Doc
+	seq       uint64
+	flight    Op // sent and not acknowledged, or nil
+	buffer    Op // not yet sent, or nil
+	history   *History
 }
+
+// Fitter is a Doc that can tell without a change whether Apply would return an error.
+// A Client clones a document that is none, to have both copies change or none.
+type Fitter interface{ Fits(op Op) error }
 
 // NewClient returns a client that sends as src, with the document of the server at a
 // revision, which it takes over. Src must be new, for its submissions count from 1 on.
 func NewClient(typ Type, src string, doc Doc, revision uint64) *Client {
-	return &Client{typ: typ, src: src, revision: revision, base: doc.Clone(), doc: doc, history: NewHistory(typ, 0)}
+	return &Client{typ: typ, src: src, revision: revision, doc: doc, history: NewHistory(typ, 0)}
 }
 
 // Revision returns the revision of the server up to which all entries are here.
@@ -63,10 +68,14 @@ func (c *Client) edit(op Op, note func(inverse Op)) error {
 			return err
 		}
 	}
+	base := c.base
+	if base == nil {
+		base = c.doc.Clone()
+	}
 	if err := c.doc.Apply(op); err != nil {
 		return err
 	}
-	c.buffer = buffer
+	c.base, c.buffer = base, buffer
 	note(inverse)
 	return nil
 }
@@ -122,7 +131,9 @@ func (c *Client) Receive(e Entry) (Op, error) {
 	case e.Revision > c.revision:
 		return nil, fmt.Errorf("receive revision %d at %d: %w", e.Revision, c.revision, ErrAhead)
 	case e.Src == c.src && c.flight != nil && e.Seq == c.seq:
-		if err := c.base.Apply(e.Op); err != nil {
+		if c.buffer == nil {
+			c.base = nil
+		} else if err := c.base.Apply(e.Op); err != nil {
 			return nil, fmt.Errorf("receive revision %d: %w", e.Revision, err)
 		}
 		c.revision++
@@ -133,17 +144,35 @@ func (c *Client) Receive(e Entry) (Op, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receive revision %d: %w", e.Revision, err)
 	}
-	base := c.base.Clone()
-	if err := base.Apply(e.Op); err != nil {
+	if err := c.apply(e.Op, op); err != nil {
 		return nil, fmt.Errorf("receive revision %d: %w", e.Revision, err)
 	}
-	if err := c.doc.Apply(op); err != nil {
-		return nil, fmt.Errorf("receive revision %d: %w", e.Revision, err)
-	}
-	c.base, c.flight, c.buffer = base, flight, buffer
+	c.flight, c.buffer = flight, buffer
 	c.revision++
 	c.history.Others(op)
 	return op, nil
+}
+
+// apply applies an operation of the server to base, and what it is here to doc, or
+// does neither.
+func (c *Client) apply(toBase, toDoc Op) error {
+	base := c.base
+	if base == nil {
+		return c.doc.Apply(toDoc)
+	}
+	if f, ok := c.doc.(Fitter); !ok {
+		base = base.Clone()
+	} else if err := f.Fits(toDoc); err != nil {
+		return err
+	}
+	if err := base.Apply(toBase); err != nil {
+		return err
+	}
+	if err := c.doc.Apply(toDoc); err != nil {
+		return err
+	}
+	c.base = base
+	return nil
 }
 
 // over transforms op over what is in flight and in the buffer, and these over it.
@@ -189,6 +218,9 @@ func (c *Client) Refused() (Op, error) {
 		return nil, fmt.Errorf("take back: %w", err)
 	}
 	c.flight, c.buffer = nil, buffer
+	if buffer == nil {
+		c.base = nil
+	}
 	c.history.Others(back)
 	return back, nil
 }
@@ -197,7 +229,7 @@ func (c *Client) Refused() (Op, error) {
 // takes over. Edits that were not acknowledged are lost, and so is what could be
 // undone; Src and the count of submissions stay.
 func (c *Client) Reset(doc Doc, revision uint64) {
-	c.base, c.doc, c.revision = doc.Clone(), doc, revision
+	c.base, c.doc, c.revision = nil, doc, revision
 	c.flight, c.buffer = nil, nil
 	c.history = NewHistory(c.typ, 0)
 }

@@ -1,7 +1,5 @@
 package ot
 
-import "slices"
-
 // History is what one user can undo and redo. It holds inverses of edits, and moves
 // them along with what others do: undoing then takes back the edit alone. It is part
 // of Client, and of use on its own where something else keeps the document.
@@ -50,7 +48,8 @@ func (h *History) EditedMore(inverse Op) {
 func (h *History) push(list []undoable, inverse Op) []undoable {
 	list = append(list, undoable{op: inverse})
 	if len(list) > h.limit {
-		list = slices.Delete(list, 0, len(list)-h.limit)
+		list[0] = undoable{}
+		list = list[1:]
 	}
 	return list
 }

@@ -39,7 +39,7 @@ type vector struct {
 	Cursor                 [][]float64
 }
 
-func eachVector(t *testing.T, visit func(name string, v vector)) {
+func eachVector(t testing.TB, visit func(name string, v vector)) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/vectors-*.ndjson.gz")
 	if err != nil || len(files) == 0 {

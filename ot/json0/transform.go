@@ -11,7 +11,7 @@ import (
 // maxSteps is how many pairs of components one Transform may look at; long strings
 // count for more. Each costs up to some microseconds, so that a hostile pair of
 // operations is given up after a few seconds at most.
-const maxSteps = 1 << 20
+const maxSteps = 1 << 18
 
 // Transform implements ot.Type.
 func (Type) Transform(op, over ot.Op, side ot.Side) (ot.Op, error) {
@@ -214,6 +214,9 @@ func (t *transformer) steps(a, b []textStep, side ot.Side) ([]textStep, error) {
 		return a, nil
 	}
 	if len(a) == 1 && len(b) == 1 {
+		if err := t.spend((len(a[0].s) + len(b[0].s)) / 512); err != nil {
+			return nil, err
+		}
 		return transformStep(nil, a[0], b[0], side)
 	}
 	var err error

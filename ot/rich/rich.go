@@ -122,6 +122,15 @@ func (p piece) cut(n int) (head, tail piece) {
 	return head, tail
 }
 
+// Fits implements ot.Fitter.
+func (d *Doc) Fits(o ot.Op) error {
+	if _, err := d.fits(o); err != nil {
+		return fmt.Errorf("apply rich text operation: %w", err)
+	}
+	return nil
+}
+
+// fits returns op when it can be applied to the document.
 func (d *Doc) fits(o ot.Op) (Op, error) {
 	op, err := opOf(o)
 	if err != nil {

@@ -93,6 +93,14 @@ func (d *Doc) AppendJSON(dst []byte) []byte {
 // Clone implements ot.Doc.
 func (d *Doc) Clone() ot.Doc { return &Doc{typ: d.typ, r: d.r.Clone()} }
 
+// Fits implements ot.Fitter.
+func (d *Doc) Fits(o ot.Op) error {
+	if _, err := d.fits(o); err != nil {
+		return fmt.Errorf("apply text operation: %w", err)
+	}
+	return nil
+}
+
 // fits returns op when it can be applied to the document.
 func (d *Doc) fits(o ot.Op) (Op, error) {
 	op, err := opOf(o)

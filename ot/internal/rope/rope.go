@@ -25,7 +25,7 @@ const (
 
 // maxChunk is the most bytes of a chunk. An edit copies one chunk, and a search
 // scans one: both are still cheap at this size, and the tree stays low.
-const maxChunk = 512
+const maxChunk = 256
 
 type chunk struct {
 	s             string

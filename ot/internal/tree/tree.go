@@ -340,7 +340,14 @@ func (t *Tree[T]) mine(n *node[T]) *node[T] {
 	if n.own == t.own {
 		return n
 	}
-	return &node[T]{own: t.own, items: slices.Clone(n.items), kids: slices.Clone(n.kids), sums: slices.Clone(n.sums)}
+	out := &node[T]{own: t.own}
+	if n.kids == nil {
+		out.items = append(make([]T, 0, len(n.items)+2), n.items...)
+		return out
+	}
+	out.kids = append(make([]*node[T], 0, len(n.kids)+1), n.kids...)
+	out.sums = append(make([]sum, 0, len(n.sums)+1), n.sums...)
+	return out
 }
 
 func (n *node[T]) size() int { return len(n.items) + len(n.kids) }
