@@ -45,3 +45,6 @@ ot-fuzz: ## compare package ot with the npm types: OT_TIME=1h OT_SEED=1
 
 ot-bench: ## measure the npm packages and package ot in turn, into docs/benchmarks.md
 	OT_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -timeout 20m -run TestBenchTable -v ./ot
+
+ot-sim: ## simulate clients of package ot: OT_SEEDS=20000
+	OT_SEEDS=$(or $(OT_SEEDS),20000) $(GO) test -timeout 0 -run TestSimulation -v ./ot

@@ -39,11 +39,13 @@ func rows() []row {
 		{"rich position", "rich text: transform a position", richPosition},
 		{"json0 transform", "json0: transform, list insert over delete", json0Transform},
 		{"json0 apply", "json0: apply to a list of 1,000", json0Apply},
+		{"json0 apply big", "json0: apply to a list of 100,000", json0ApplyBig},
 		{"json1 transform", "json1: transform, replace over insert", json1Pair(`["a","b",{"r":true,"i":5}]`, `["a","c",{"i":6}]`, transformPair)},
 		{"json1 moves", "json1: transform, move over move", json1Pair(`[["a",{"p":0}],["x",{"d":0}]]`, `[["b",{"p":0}],["y",{"d":0}]]`, transformPair)},
 		{"json1 text", "json1: transform, text in JSON", json1Pair(`["t",{"es":[5,"abc"]}]`, `["t",{"es":[2,"xy"]}]`, transformPair)},
 		{"json1 compose", "json1: compose", json1Pair(`["a","b",{"r":true,"i":5}]`, `["a","c",{"i":6}]`, composePair)},
 		{"json1 apply", "json1: apply to a list of 1,000", json1Apply},
+		{"json1 apply big", "json1: apply to a list of 100,000", json1ApplyBig},
 	}
 }
 
@@ -225,9 +227,10 @@ func richPosition(tb testing.TB) func(int) {
 	}
 }
 
-func list1000() string {
+// listOf is a document with a list of n small objects.
+func listOf(n int) string {
 	var parts []string
-	for i := range 1000 {
+	for i := range n {
 		parts = append(parts, fmt.Sprintf(`{"id":%d}`, i))
 	}
 	return `{"l":[` + strings.Join(parts, ",") + `]}`
@@ -246,27 +249,27 @@ func json0Transform(tb testing.TB) func(int) {
 }
 
 func json0Apply(tb testing.TB) func(int) {
-	doc := parseDoc(tb, json0.Type{}, list1000())
-	var ops []ot.Op
-	for i := range 900 {
-		s := fmt.Sprintf(`[{"p":["l",%d],"li":{"id":%d}}]`, i, i)
-		if i%2 > 0 {
-			s = fmt.Sprintf(`[{"p":["l",%d],"ld":1}]`, i)
-		}
-		ops = append(ops, parseOp(tb, json0.Type{}, s))
-	}
-	return func(i int) { check(tb, doc.Apply(ops[i%900])) }
+	return applyList(tb, json0.Type{}, 1000, `[{"p":["l",%d],"li":{"id":1}}]`, `[{"p":["l",%d],"ld":1}]`)
+}
+
+func json0ApplyBig(tb testing.TB) func(int) {
+	return applyList(tb, json0.Type{}, 100000, `[{"p":["l",%d],"li":{"id":1}}]`, `[{"p":["l",%d],"ld":1}]`)
 }
 
 func json1Apply(tb testing.TB) func(int) {
-	doc := parseDoc(tb, json1.Type{}, list1000())
+	return applyList(tb, json1.Type{}, 1000, `["l",%d,{"i":{"id":1}}]`, `["l",%d,{"r":true}]`)
+}
+
+func json1ApplyBig(tb testing.TB) func(int) {
+	return applyList(tb, json1.Type{}, 100000, `["l",%d,{"i":{"id":1}}]`, `["l",%d,{"r":true}]`)
+}
+
+// applyList inserts into a list and deletes from it in turn.
+func applyList(tb testing.TB, typ ot.Type, n int, insert, remove string) func(int) {
+	doc := parseDoc(tb, typ, listOf(n))
 	var ops []ot.Op
 	for i := range 900 {
-		s := fmt.Sprintf(`["l",%d,{"i":{"id":%d}}]`, i, i)
-		if i%2 > 0 {
-			s = fmt.Sprintf(`["l",%d,{"r":true}]`, i)
-		}
-		ops = append(ops, parseOp(tb, json1.Type{}, s))
+		ops = append(ops, parseOp(tb, typ, fmt.Sprintf([]string{insert, remove}[i%2], i*n/1000)))
 	}
 	return func(i int) { check(tb, doc.Apply(ops[i%900])) }
 }

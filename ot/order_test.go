@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 
@@ -348,5 +349,61 @@ func TestUndoKeepsWhatOthersDid(t *testing.T) {
 		if got := textOf(c.Doc()); got != want {
 			t.Fatalf("seed %d: got %q, want %q", seed, got, want)
 		}
+	}
+}
+
+// TestSnapshotsMayBeReadElsewhere edits a document while copies of it are read; the
+// race detector watches.
+func TestSnapshotsMayBeReadElsewhere(t *testing.T) {
+	for _, typ := range []ot.Type{text.Unicode, rich.Type{}, json0.Type{}, json1.Type{}} {
+		g := newGen(3)
+		doc := parseDoc(t, typ, map[string]string{"text-unicode": quote(strings.Repeat("text ", 500)), "rich-text": `[{"insert":"` + strings.Repeat("text ", 500) + `"}]`}[typ.Name()]+
+			map[string]string{"json0": `{"a":[1,2,3],"t":"` + strings.Repeat("text ", 500) + `"}`, "json1": `{"a":[1,2,3],"t":"text"}`}[typ.Name()])
+		var done sync.WaitGroup
+		for range 50 {
+			snapshot := doc.Clone()
+			want := string(snapshot.AppendJSON(nil))
+			done.Go(func() {
+				for range 3 {
+					if got := string(snapshot.AppendJSON(nil)); got != want {
+						t.Errorf("a copy changed to %s", got)
+					}
+				}
+			})
+			for range 5 {
+				if err := doc.Apply(g.op(typ, doc)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		done.Wait()
+	}
+}
+
+// TestDocumentsStayReadable moves values into each other until the document would be
+// deeper than can be read.
+func TestDocumentsStayReadable(t *testing.T) {
+	typ := json1.Type{}
+	deep := strings.Repeat("[", 400) + strings.Repeat("]", 400)
+	doc := parseDoc(t, typ, `{"a":[],"b":0}`)
+	var err error
+	n := 0
+	for ; n < 400 && err == nil; n++ {
+		if err = doc.Apply(parseOp(t, typ, `["b",{"r":true,"i":`+deep+`}]`)); err != nil {
+			break
+		}
+		inner := strings.TrimSuffix(strings.Repeat("0,", 400), ",")
+		if err = doc.Apply(parseOp(t, typ, `[["a",{"p":0}],["b",`+inner+`,{"d":0}]]`)); err == nil {
+			err = doc.Apply(parseOp(t, typ, `[["a",{"d":0}],["b",{"p":0}]]`))
+		}
+		if err == nil {
+			err = doc.Apply(parseOp(t, typ, `["b",{"i":0}]`))
+		}
+	}
+	if !errors.Is(err, ot.ErrTooLarge) || n < 100 {
+		t.Errorf("after %d rounds: %v, want ErrTooLarge", n, err)
+	}
+	if _, err := typ.ParseDoc(doc.AppendJSON(nil)); err != nil {
+		t.Errorf("the document cannot be read again: %v", err)
 	}
 }

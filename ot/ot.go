@@ -79,12 +79,13 @@ type Rebaser interface {
 	TransformAll(op Op, over []Op, side Side) (Op, error)
 }
 
-// Limits of what is parsed.
+// Limits of what is parsed. How large a document grows by its operations is for the
+// user to limit; deeper than can be read again it does not nest.
 const (
 	// MaxOpSize is the most bytes of one operation or position.
 	MaxOpSize = 8 << 20
 	// MaxDocSize is the most bytes of one document.
-	MaxDocSize = 64 << 20
+	MaxDocSize = 256 << 20
 	// MaxDepth is how deep JSON values and operations on them may nest.
 	MaxDepth = 512
 )

@@ -3,6 +3,7 @@ package ot_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/starling-rt/starling/ot"
@@ -280,10 +281,15 @@ func (s *sim) run(steps int) error {
 	return nil
 }
 
-// TestSimulation lets clients of all types converge over thousands of seeds.
+// TestSimulation lets clients of all types converge over thousands of seeds; OT_SEEDS
+// says how many of each type.
 func TestSimulation(t *testing.T) {
 	seeds := uint64(1500)
-	if testing.Short() {
+	if s := os.Getenv("OT_SEEDS"); s != "" {
+		if _, err := fmt.Sscan(s, &seeds); err != nil {
+			t.Fatal(err)
+		}
+	} else if testing.Short() {
 		seeds = 200
 	}
 	for _, c := range []struct {

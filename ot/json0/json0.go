@@ -67,12 +67,16 @@ func (d *Doc) Apply(o ot.Op) error {
 			return fmt.Errorf("apply json0 operation: component %d: %w", i, err)
 		}
 	}
+	if jsonval.Depth(v) > jsonval.MaxDocDepth {
+		return fmt.Errorf("apply json0 operation: the document would nest too deep: %w", ot.ErrTooLarge)
+	}
 	d.v = v
 	return nil
 }
 
 // Invert implements ot.Doc. What the operation removes is taken from the document,
-// whatever the operation says.
+// whatever the operation says. Numbers are subtracted again, which gives back the old
+// one as long as float64 holds the sum exactly.
 func (d *Doc) Invert(o ot.Op) (ot.Op, error) {
 	op, err := opOf(o)
 	if err != nil {

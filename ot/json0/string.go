@@ -21,7 +21,7 @@ func (s textStep) len() int { return wtf8.Len16(s.s) }
 
 // maxJoined is the most bytes of two steps that are joined to one: joining copies,
 // and a long operation of many small steps would copy the same text many times.
-const maxJoined = 1 << 16
+const maxJoined = 1 << 14
 
 // appendStep appends c to steps, joined with the last one when that is possible.
 func appendStep(steps []textStep, c textStep) []textStep {

@@ -102,7 +102,13 @@ func (a *applier) apply(v any, op Op) (any, error) {
 			return nil, fmt.Errorf("drop where something is: %w", ot.ErrRange)
 		}
 	}
-	return a.drop(v, op.root)
+	if v, err = a.drop(v, op.root); err != nil {
+		return nil, err
+	}
+	if jsonval.Depth(v) > jsonval.MaxDocDepth {
+		return nil, fmt.Errorf("the document would nest too deep: %w", ot.ErrTooLarge)
+	}
+	return v, nil
 }
 
 // child returns what stands at k in v, or none.
@@ -244,7 +250,8 @@ func (e edit) invert(v any) (edit, error) {
 	return e, err
 }
 
-// Invert implements ot.Doc.
+// Invert implements ot.Doc. Numbers are subtracted again, which gives back the old one
+// as long as float64 holds the sum exactly.
 func (d *Doc) Invert(o ot.Op) (ot.Op, error) {
 	op, err := opOf(o)
 	if err != nil {

@@ -275,7 +275,7 @@ func (Type) ParseOp(data []byte) (ot.Op, error) {
 	} else {
 		op.root = &node{}
 		p := opReader{r: r}
-		err = p.list(op.root, true)
+		err = p.list(op.root, 0)
 		if err == nil {
 			op.moves, err = p.moves()
 		}
@@ -311,15 +311,15 @@ func (p *opReader) moves() (int, error) {
 }
 
 // list reads a list of keys, components and lists into n, the place where it
-// begins. Of one that is not the root, the first key is that of n.
-func (p *opReader) list(n *node, root bool) error {
+// begins. Of one that is not the root, which has depth 0, the first key is that of n.
+func (p *opReader) list(n *node, depth int) error {
 	const (
 		key = iota
 		comp
 		down
 	)
-	last, kids, depth := key, 0, 0
-	first := !root
+	last, kids := key, 0
+	first := depth > 0
 	empty := true
 	err := p.r.Array(func() error {
 		empty = false
@@ -329,7 +329,7 @@ func (p *opReader) list(n *node, root bool) error {
 				return p.r.Fail("a way down must begin with a key")
 			}
 			kid := &node{parent: n}
-			if err := p.list(kid, false); err != nil {
+			if err := p.list(kid, depth+1); err != nil {
 				return err
 			}
 			if k := len(n.kids); k > 0 && n.kids[k-1].key.compare(kid.key) >= 0 {

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/starling-rt/starling/ot"
-	"github.com/starling-rt/starling/ot/internal/tree"
 	"github.com/starling-rt/starling/ot/internal/wtf8"
 )
 
@@ -28,12 +27,13 @@ func NewReader(data []byte) (*Reader, error) { return newReader(data, ot.MaxOpSi
 
 // NewDocReader is NewReader for a document of at most ot.MaxDocSize bytes.
 func NewDocReader(data []byte) (*Reader, error) {
-	return newReader(data, ot.MaxDocSize, maxDocDepth)
+	return newReader(data, ot.MaxDocSize, MaxDocDepth)
 }
 
-// maxDocDepth is how deep documents may nest: deeper than operations, for these can
-// put one value into another, and what they make must be readable again.
-const maxDocDepth = 1 << 16
+// MaxDocDepth is how deep documents may nest: deeper than operations, for these can
+// put one value into another. Types refuse what would make a document deeper, for it
+// must be readable again.
+const MaxDocDepth = 1 << 16
 
 func newReader(data []byte, limit, depth int) (*Reader, error) {
 	if len(data) > limit {
@@ -261,7 +261,7 @@ func (r *Reader) Value() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &List{tree.Of(es)}, nil
+		return newList(es), nil
 	case '{':
 		m := map[string]any{}
 		err := r.Object(func(key string) error {

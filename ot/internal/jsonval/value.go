@@ -30,7 +30,10 @@ type Undefined struct{}
 func IsUndefined(v any) bool { _, ok := v.(Undefined); return ok }
 
 // List is an array.
-type List struct{ t tree.Tree[element] }
+type List struct {
+	t     tree.Tree[element]
+	depth int // see Depth
+}
 
 type element struct{ v any }
 
@@ -42,7 +45,27 @@ func ListOf(vs ...any) *List {
 	for i, v := range vs {
 		es[i].v = v
 	}
-	return &List{tree.Of(es)}
+	return newList(es)
+}
+
+func newList(es []element) *List {
+	depth := 0
+	for i := range es {
+		depth = max(depth, Depth(es[i].v))
+	}
+	return &List{tree.Of(es), depth + 1}
+}
+
+// Depth returns how deep v nests, or sometimes more: what is removed from a container
+// still counts in it. A scalar has depth 0.
+func Depth(v any) int {
+	switch v := v.(type) {
+	case *List:
+		return v.depth
+	case *Object:
+		return v.depth
+	}
+	return 0
 }
 
 // Len returns the number of elements.
@@ -66,13 +89,19 @@ func (l *List) Insert(i int, v any) *List { return l.splice(i, i, element{v}) }
 func (l *List) Remove(i int) *List { return l.splice(i, i+1) }
 
 func (l *List) splice(i, j int, with ...element) *List {
-	out := &List{l.t.Fork()}
+	out := &List{l.t.Fork(), l.depth}
+	for i := range with {
+		out.depth = max(out.depth, Depth(with[i].v)+1)
+	}
 	out.t.Splice(i, j, with...)
 	return out
 }
 
 // Object is a set of keys with their values.
-type Object struct{ t tree.Tree[entry] }
+type Object struct {
+	t     tree.Tree[entry]
+	depth int // see Depth
+}
 
 type entry struct {
 	key string
@@ -84,11 +113,13 @@ func (entry) Extent() tree.Extent { return tree.Extent{} }
 // ObjectOf returns the object of the keys and values of m.
 func ObjectOf(m map[string]any) *Object {
 	es := make([]entry, 0, len(m))
+	depth := 0
 	for k, v := range m {
 		es = append(es, entry{k, v})
+		depth = max(depth, Depth(v))
 	}
 	sort.Slice(es, func(i, j int) bool { return es[i].key < es[j].key })
-	return &Object{tree.Of(es)}
+	return &Object{tree.Of(es), depth + 1}
 }
 
 // Len returns the number of keys.
@@ -120,7 +151,7 @@ func (o *Object) With(key string, v any) *Object {
 	if found {
 		j++
 	}
-	out := &Object{o.t.Fork()}
+	out := &Object{o.t.Fork(), max(o.depth, Depth(v)+1)}
 	out.t.Splice(i, j, entry{key, v})
 	return out
 }
@@ -131,7 +162,7 @@ func (o *Object) Without(key string) *Object {
 	if !found {
 		return o
 	}
-	out := &Object{o.t.Fork()}
+	out := &Object{o.t.Fork(), o.depth}
 	out.t.Splice(i, i+1)
 	return out
 }

@@ -1,7 +1,7 @@
 // Package rope is a text with O(log n) edits that counts in code points and in
 // UTF-16 code units alike.
 //
-// The text is cut into chunks of at most 512 bytes that stand in a counted tree.
+// The text is cut into chunks of at most 256 bytes that stand in a counted tree.
 // It is WTF-8 (package wtf8): surrogates without a partner are kept, and two that
 // come to stand side by side become the one code point that they mean.
 package rope

@@ -70,11 +70,12 @@ measure('rich position', i => richPool[i % 1000].transformPosition(int(99000)))
   })
 }
 
-const list = Array.from({ length: 1000 }, (_, i) => ({ id: i }))
+const list = n => Array.from({ length: n }, (_, i) => ({ id: i }))
 measure('json0 transform', i => json0.transform([{ p: ['l', i % 900], li: 1 }], [{ p: ['l', (i * 7) % 900], ld: 2 }], 'left'))
-{
-  let doc = { l: list.slice() }
-  measure('json0 apply', i => { doc = json0.apply(doc, i % 2 ? [{ p: ['l', i % 900], ld: 1 }] : [{ p: ['l', i % 900], li: { id: i } }]) })
+for (const [name, n] of [['json0 apply', 1000], ['json0 apply big', 100000]]) {
+  let doc = { l: list(n) }
+  const at = i => Math.floor(((i % 900) * n) / 1000)
+  measure(name, i => { doc = json0.apply(doc, i % 2 ? [{ p: ['l', at(i)], ld: 1 }] : [{ p: ['l', at(i)], li: { id: 1 } }]) })
 }
 const replace = ['a', 'b', { r: true, i: 5 }], insert = ['a', 'c', { i: 6 }]
 const move1 = [['a', { p: 0 }], ['x', { d: 0 }]], move2 = [['b', { p: 0 }], ['y', { d: 0 }]]
@@ -83,9 +84,10 @@ measure('json1 transform', () => json1.transform(replace, insert, 'left'))
 measure('json1 moves', () => json1.transform(move1, move2, 'left'))
 measure('json1 text', () => json1.transform(edit1, edit2, 'left'))
 measure('json1 compose', () => json1.compose(replace, insert))
-{
-  let doc = { l: list.slice() }
-  measure('json1 apply', i => { doc = json1.apply(doc, i % 2 ? ['l', i % 900, { r: true }] : ['l', i % 900, { i: { id: i } }]) })
+for (const [name, n] of [['json1 apply', 1000], ['json1 apply big', 100000]]) {
+  let doc = { l: list(n) }
+  const at = i => Math.floor(((i % 900) * n) / 1000)
+  measure(name, i => { doc = json1.apply(doc, i % 2 ? ['l', at(i), { r: true }] : ['l', at(i), { i: { id: 1 } }]) })
 }
 
 // ShareDB: clients on one document, each awaiting its submission.
