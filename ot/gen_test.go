@@ -9,7 +9,6 @@ import (
 	"github.com/starling-rt/starling/ot"
 	"github.com/starling-rt/starling/ot/internal/jsonval"
 	"github.com/starling-rt/starling/ot/internal/wtf8"
-	"github.com/starling-rt/starling/ot/json0"
 	"github.com/starling-rt/starling/ot/json1"
 	"github.com/starling-rt/starling/ot/rich"
 	"github.com/starling-rt/starling/ot/text"
@@ -412,14 +411,4 @@ func moveOp(from, to []string) string {
 		a, b = b, a
 	}
 	return joined(from[:n], a, b)
-}
-
-// safeJSON0 returns an operation of at most one component.
-func (g gen) safeJSON0(d ot.Doc) ot.Op {
-	data := "[" + g.json0Part(contents(d)) + "]"
-	op, err := json0.Type{}.ParseOp([]byte(data))
-	if err != nil {
-		panic(err)
-	}
-	return op
 }

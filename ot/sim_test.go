@@ -20,8 +20,6 @@ type sim struct {
 	typ   ot.Type
 	docs  []*simDoc
 	stats map[string]int
-	// op makes the edits; safe ones, for types in which npm does not always converge.
-	op func(d ot.Doc) ot.Op
 }
 
 type simDoc struct {
@@ -47,7 +45,6 @@ type message struct {
 func newSim(seed uint64, typ ot.Type) *sim {
 	g := newGen(seed)
 	s := &sim{g: g, typ: typ, stats: map[string]int{}}
-	s.op = func(d ot.Doc) ot.Op { return g.op(typ, d) }
 	for d := range 1 + g.IntN(2) {
 		doc := g.doc(typ)
 		sd := &simDoc{server: ot.NewServer(typ, doc.Clone(), 5, ot.ServerOptions{Keep: pick(g, 3, 20, 1000)})}
@@ -66,7 +63,7 @@ func (s *sim) step() error {
 	l := d.links[s.g.IntN(len(d.links))]
 	switch n := s.g.IntN(100); {
 	case n < 30:
-		if err := l.client.Edit(s.op(l.client.Doc())); err != nil {
+		if err := l.client.Edit(s.g.op(s.typ, l.client.Doc())); err != nil {
 			return err
 		}
 		s.stats["edits"]++
@@ -281,17 +278,23 @@ func (s *sim) run(steps int) error {
 	return nil
 }
 
-// TestSimulation lets clients of all types converge over thousands of seeds; OT_SEEDS
-// says how many of each type.
-func TestSimulation(t *testing.T) {
-	seeds := uint64(1500)
+// manySeeds returns how many seeds a test runs: OT_SEEDS, or n, or in short few.
+func manySeeds(t *testing.T, n uint64) uint64 {
+	t.Helper()
 	if s := os.Getenv("OT_SEEDS"); s != "" {
-		if _, err := fmt.Sscan(s, &seeds); err != nil {
+		if _, err := fmt.Sscan(s, &n); err != nil {
 			t.Fatal(err)
 		}
 	} else if testing.Short() {
-		seeds = 200
+		n /= 8
 	}
+	return n
+}
+
+// TestSimulation lets clients of all types converge over thousands of seeds; OT_SEEDS
+// says how many of each type.
+func TestSimulation(t *testing.T) {
+	seeds := manySeeds(t, 1000)
 	for _, c := range []struct {
 		name string
 		typ  ot.Type
@@ -307,9 +310,6 @@ func TestSimulation(t *testing.T) {
 			total := map[string]int{}
 			for seed := range seeds {
 				s := newSim(seed, c.typ)
-				if _, ok := c.typ.(json0.Type); ok {
-					s.op = func(d ot.Doc) ot.Op { return s.g.safeJSON0(d) }
-				}
 				if err := s.run(60 + s.g.IntN(200)); err != nil {
 					t.Errorf("seed %d: %v", seed, err)
 					if t.Failed() && seed > 50 {

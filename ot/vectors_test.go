@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -161,4 +162,47 @@ func checkVector(t *testing.T, name string, typ ot.Type, v vector) {
 	}
 	expect("merged", da, v.Merged)
 	expect("the document before", doc, v.Doc)
+}
+
+// TestConvergence is TP1 on random operations: both orders lead to the same. It holds
+// for json0 as long as a string is not edited by si or sd and by t and o at once.
+func TestConvergence(t *testing.T) {
+	all := map[string]ot.Type{
+		"text": text.Unicode, "utf16": text.UTF16, "rich": rich.Type{}, "json0": json0.Type{}, "json1": json1.Type{}, "json1 resolving": json1.Type{Resolve: true},
+	}
+	for name, typ := range all {
+		t.Run(name, func(t *testing.T) {
+			same, conflicts := uint64(0), uint64(0)
+			seeds := manySeeds(t, 4000)
+			for seed := range seeds {
+				g := newGen(seed)
+				doc := g.doc(typ)
+				a, b := g.op(typ, doc), g.op(typ, doc)
+				left, errL := typ.Transform(a, b, ot.Left)
+				right, errR := typ.Transform(b, a, ot.Right)
+				if errors.Is(errL, ot.ErrConflict) && errors.Is(errR, ot.ErrConflict) {
+					conflicts++
+					continue
+				}
+				x, y := doc.Clone(), doc.Clone()
+				if err := errors.Join(errL, errR, x.Apply(a), y.Apply(b), x.Apply(right), y.Apply(left)); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+				if got, want := string(x.AppendJSON(nil)), string(y.AppendJSON(nil)); got != want {
+					t.Fatalf("seed %d: on %s\n %s and\n %s lead to\n %s or\n %s", seed, doc.AppendJSON(nil), a.AppendJSON(nil), b.AppendJSON(nil), got, want)
+				}
+				same++
+				// Composed with what follows it is the same as one after the other.
+				c := g.op(typ, x)
+				both, err := typ.Compose(right, c)
+				if z := doc.Clone(); errors.Join(err, z.Apply(a), z.Apply(both), x.Apply(c)) != nil || string(z.AppendJSON(nil)) != string(x.AppendJSON(nil)) {
+					t.Fatalf("seed %d: composed %v: %s, want %s", seed, err, z.AppendJSON(nil), x.AppendJSON(nil))
+				}
+			}
+			t.Logf("%d the same, %d in conflict", same, conflicts)
+			if same < seeds*3/4 {
+				t.Errorf("only %d pairs were compared", same)
+			}
+		})
+	}
 }
