@@ -34,6 +34,7 @@ func rows() []row {
 		{"text compose", "text: compose, one character", pairs(text.Unicode, textPool, composePair)},
 		{"text apply", "text: apply to 100,000 characters", applyText},
 		{"rich onto document", "rich text: compose onto 100,000 characters in 1,000 spans", applyRich},
+		{"rich backlog", "rich text: transform over a backlog of 1,000", richBacklog},
 		{"rich transform", "rich text: transform, small", pairs(rich.Type{}, richPool, transformPair)},
 		{"rich compose", "rich text: compose, small", pairs(rich.Type{}, richPool, composePair)},
 		{"rich position", "rich text: transform a position", richPosition},
@@ -188,6 +189,14 @@ func backlog(tb testing.TB) func(int) {
 	ops := textPool(newGen(2))
 	return func(i int) {
 		_, err := text.Unicode.TransformAll(text.Unicode.NewInsert(1+i%99000, "y"), ops, ot.Left)
+		check(tb, err)
+	}
+}
+
+func richBacklog(tb testing.TB) func(int) {
+	ops := richPool(newGen(2))
+	return func(i int) {
+		_, err := rich.Type{}.TransformAll(rich.Op(nil).Retain(1+i%99000, nil).Insert("y", nil), ops, ot.Left)
 		check(tb, err)
 	}
 }

@@ -100,7 +100,7 @@ type diff struct {
 // TestDifferential compares the types with those of npm, on operations that either
 // side makes. OT_FUZZ=1h runs it for that long; OT_SEED chooses the first seed.
 func TestDifferential(t *testing.T) {
-	limit := 4 * time.Second
+	limit := 3 * time.Second
 	if s := os.Getenv("OT_FUZZ"); s != "" {
 		var err error
 		if limit, err = time.ParseDuration(s); err != nil {

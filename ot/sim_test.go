@@ -294,7 +294,7 @@ func manySeeds(t *testing.T, n uint64) uint64 {
 // TestSimulation lets clients of all types converge over thousands of seeds; OT_SEEDS
 // says how many of each type.
 func TestSimulation(t *testing.T) {
-	seeds := manySeeds(t, 1000)
+	seeds := manySeeds(t, 400)
 	for _, c := range []struct {
 		name string
 		typ  ot.Type

@@ -142,6 +142,9 @@ func (Type) Transform(op, over ot.Op, side ot.Side) (ot.Op, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transform: %w", err)
 	}
+	if out, ok := shift(nil, a, b); ok {
+		return out, nil
+	}
 	return transform(make(Op, 0, len(a)+2), a, b, side == ot.Left), nil
 }
 
@@ -157,10 +160,59 @@ func (Type) TransformAll(op ot.Op, over []ot.Op, side ot.Side) (ot.Op, error) {
 		if err != nil {
 			return nil, fmt.Errorf("transform: %w", err)
 		}
+		if next, ok := shift(cur, cur, b); ok {
+			cur = next
+			continue
+		}
 		next := transform(spare[:0], cur, b, side == ot.Left)
 		spare, cur = cur, next
 	}
 	return cur, nil
+}
+
+// shift is transform for the common case that b does something only before the first
+// thing that a does, or only behind the last. It writes to into, which may be a itself
+// or nil.
+func shift(into, a, b Op) (Op, bool) {
+	if len(a) == 0 || len(b) == 0 || !a.tidy() {
+		return nil, false
+	}
+	delta, end := 0, 0
+	for i := range b {
+		switch c := &b[i]; c.Kind {
+		case Retain:
+			end += c.N
+		case Insert:
+			delta += c.N
+		case Delete:
+			delta -= c.N
+			end += c.N
+		}
+	}
+	if a[0].Kind == Retain && a[0].Attributes == nil && end < a[0].N {
+		if into == nil {
+			into = append(make(Op, 0, len(a)), a...)
+		}
+		// The retain stays above zero: it reaches past the end of all of b.
+		into[0].N += delta
+		return into, true
+	}
+	if b[0].Kind == Retain && b[0].Attributes == nil && a.span() < b[0].N {
+		return a, true
+	}
+	return nil, false
+}
+
+// tidy reports whether nothing of the operation could be joined or put in another
+// order. It may miss some that are.
+func (o Op) tidy() bool {
+	for i := 1; i < len(o); i++ {
+		if o[i].Kind == o[i-1].Kind || o[i].Kind == Insert && o[i-1].Kind == Delete {
+			return false
+		}
+	}
+	last := &o[len(o)-1]
+	return last.Kind != Retain || last.Attributes != nil
 }
 
 // transform appends a, transformed over b, to into. Priority tells that b wins.

@@ -60,6 +60,10 @@ const richPool = Array.from({ length: 1000 }, (_, i) => {
   return i % 3 === 0 ? d.insert('x') : i % 3 === 1 ? d.delete(1) : d.retain(2, { italic: true })
 })
 measure('rich transform', i => richPool[i % 1000].transform(richPool[(i * 7 + 1) % 1000], true))
+measure('rich backlog', i => {
+  let op = new Delta().retain(1 + (i % 99000)).insert('y')
+  for (let k = 0; k < 1000; k++) op = richPool[k].transform(op, true)
+})
 measure('rich compose', i => richPool[i % 1000].compose(richPool[(i * 7 + 1) % 1000]))
 measure('rich position', i => richPool[i % 1000].transformPosition(int(99000)))
 {
