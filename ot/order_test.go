@@ -407,3 +407,43 @@ func TestDocumentsStayReadable(t *testing.T) {
 		t.Errorf("the document cannot be read again: %v", err)
 	}
 }
+
+// TestForeignValuesAreRefused hands every type the operations and positions of the
+// others.
+func TestForeignValuesAreRefused(t *testing.T) {
+	for name, typ := range types {
+		for other, from := range types {
+			if name == other {
+				continue
+			}
+			g := newGen(1)
+			doc, foreign := g.doc(typ), g.doc(from)
+			own, op := g.op(typ, doc), g.op(from, foreign)
+			pos := parsePosition(t, from)
+			errs := map[string]error{"apply": doc.Apply(op)}
+			_, errs["invert"] = doc.Invert(op)
+			_, errs["transform"] = typ.Transform(own, op, ot.Left)
+			_, errs["transform it"] = typ.Transform(op, own, ot.Left)
+			_, errs["compose"] = typ.Compose(own, op)
+			_, errs["compose nil"] = typ.Compose(nil, own)
+			_, errs["move by it"] = typ.TransformPosition(parsePosition(t, typ), op, false)
+			if fmt.Sprintf("%T", pos) != fmt.Sprintf("%T", parsePosition(t, typ)) {
+				_, errs["move it"] = typ.TransformPosition(pos, own, false)
+			}
+			for what, err := range errs {
+				if !errors.Is(err, ot.ErrMismatch) {
+					t.Errorf("%s: %s of %s: %v, want ErrMismatch", name, what, other, err)
+				}
+			}
+		}
+	}
+}
+
+func parsePosition(t *testing.T, typ ot.Type) ot.Position {
+	t.Helper()
+	p, err := typ.ParsePosition([]byte(map[string]string{"text-unicode": "1", "rich-text": `{"index":1}`, "json0": `["a"]`, "json1": `["a"]`}[typ.Name()]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
