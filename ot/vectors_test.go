@@ -161,6 +161,21 @@ func checkVector(t *testing.T, name string, typ ot.Type, v vector) {
 		t.Fatalf("%s: apply b after a: %v", name, err)
 	}
 	expect("merged", da, v.Merged)
+	if err := db.Apply(aLeft); (err == nil && same(db.AppendJSON(nil), v.Merged)) != v.Converges {
+		t.Errorf("%s: converges %v, want %v (%v)", name, !v.Converges, v.Converges, err)
+	}
+	for _, c := range v.Cursor {
+		switch op := a.(type) {
+		case text.Op:
+			if got := op.MapPosition(int(c[0]), false); got != int(c[1]) {
+				t.Errorf("%s: position %v: got %d, want %v", name, c[0], got, c[1])
+			}
+		case rich.Op:
+			if got, own := op.MapPosition(int(c[0]), true), op.MapPosition(int(c[0]), false); got != int(c[1]) || own != int(c[2]) {
+				t.Errorf("%s: position %v: got %d and %d, want %v and %v", name, c[0], got, own, c[1], c[2])
+			}
+		}
+	}
 	expect("the document before", doc, v.Doc)
 }
 
