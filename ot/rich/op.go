@@ -37,8 +37,9 @@ func (c Component) Embed() []byte {
 	return jsonval.Append(nil, c.embed)
 }
 
-// Op is an operation on rich text. It must not be changed once it is in use. New
-// ones are made of a nil Op by its methods:
+// Op is an operation on rich text. It must not be changed once it is in use. One that
+// is put together by hand must pass Check: Apply looks, Transform and Compose do not.
+// New ones are made of a nil Op by its methods:
 //
 //	op := rich.Op(nil).Retain(5, bold).Insert("!", nil)
 type Op []Component

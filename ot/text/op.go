@@ -27,7 +27,8 @@ type Component struct {
 	Text string // what is inserted, or if known deleted
 }
 
-// Op is an operation on a text. It must not be changed once it is in use.
+// Op is an operation on a text. It must not be changed once it is in use. One that is
+// put together by hand must pass Type.Check: Apply looks, Transform and Compose do not.
 type Op []Component
 
 // AppendJSON implements ot.Op.
