@@ -54,3 +54,24 @@ picture: build web/e2e/node_modules ## take the README's picture anew
 
 clean: ## remove what was built
 	rm -rf bin web/e2e/node_modules
+	rm -rf bin
+
+OT_JS := ot/testdata/js
+OT_SEED ?= 1
+OT_TIME ?= 1h
+
+ot-npm: ## install the npm packages that package ot is compared with
+	cd $(OT_JS) && npm ci --no-audit --no-fund
+
+ot-vectors: ## make fresh test vectors for package ot: OT_SEED=2
+	cd $(OT_JS) && node vectors.mjs --seed $(OT_SEED) --n 400
+	$(GO) test -run TestVectors -v ./ot
+
+ot-fuzz: ## compare package ot with the npm types: OT_TIME=1h OT_SEED=1
+	OT_FUZZ=$(OT_TIME) OT_SEED=$(OT_SEED) $(GO) test -timeout 0 -run TestDifferential -v ./ot
+
+ot-bench: ## measure the npm packages and package ot in turn, into docs/benchmarks.md
+	OT_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -timeout 20m -run TestBenchTable -v ./ot
+
+ot-sim: ## simulate clients of package ot: OT_SEEDS=20000
+	OT_SEEDS=$(or $(OT_SEEDS),20000) $(GO) test -timeout 0 -run TestSimulation -v ./ot

@@ -52,6 +52,15 @@ var arrows = map[string]struct{ ours, others []string }{
 		ours:   []string{"eventlog", "eventlog/internal/live"},
 		others: []string{"github.com/cockroachdb/pebble/v2"},
 	},
+
+	"ot/internal/wtf8":    {},
+	"ot/internal/tree":    {},
+	"ot/internal/rope":    {ours: []string{"ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/internal/jsonval": {ours: []string{"ot", "ot/internal/rope", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/text":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/rich":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/json0":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/json1":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/wtf8", "ot/text"}},
 }
 
 // testOnly may be imported by tests alone.
