@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -216,6 +217,42 @@ func golden[T any](t *testing.T, name, about string, got []T) {
 	for i := range min(len(got), len(want)) {
 		if g, w := asJSON(t, got[i]), asJSON(t, want[i]); g != w {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, g, w)
+		}
+	}
+}
+
+// The specification names every code as it is, every command and every message.
+func TestSpecificationIsComplete(t *testing.T) {
+	raw, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Codes() {
+		if row := fmt.Sprintf("| %d | `%s` | %d | ", c, c, c.HTTP()); !bytes.Contains(raw, []byte(row)) {
+			t.Errorf("there is no row %q", row)
+		}
+	}
+	for name := range types {
+		if !bytes.Contains(raw, []byte("| `"+name+"`")) {
+			t.Errorf("the command %s is missing", name)
+		}
+	}
+	for _, v := range vectors[messageVector](t, "messages") {
+		var m struct{ Type string }
+		if err := json.Unmarshal([]byte(v.Text), &m); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(raw, []byte("`"+m.Type+"`")) {
+			t.Errorf("the message %s is missing", m.Type)
+		}
+	}
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		if !bytes.Contains(raw, []byte("`"+filepath.Base(f)+"`")) {
+			t.Errorf("the vectors %s are not named", f)
 		}
 	}
 }
