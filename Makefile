@@ -54,7 +54,6 @@ picture: build web/e2e/node_modules ## take the README's picture anew
 
 clean: ## remove what was built
 	rm -rf bin web/e2e/node_modules
-	rm -rf bin
 
 OT_JS := ot/testdata/js
 OT_SEED ?= 1

@@ -219,7 +219,10 @@ func (s *scanner) id() ([]byte, *Error) {
 	switch s.peek() {
 	case '"':
 		t, err := s.textField("id", MaxIDBytes)
-		return AppendString(nil, t), err
+		if err != nil {
+			return nil, err // not to be repeated in the answer
+		}
+		return AppendString(nil, t), nil
 	case 'n':
 		return nil, s.word("null")
 	}

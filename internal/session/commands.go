@@ -64,7 +64,7 @@ func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
 	}
 	switch c.Type {
 	case protocol.Connect:
-		s.background(c, 1, s.connect)
+		s.background(c, maxInFlight, s.connect) // what follows is said by whom the token names
 	case protocol.Subscribe:
 		s.subscribe(c)
 	case protocol.Unsubscribe:
@@ -93,7 +93,7 @@ func (s *Session) limit() *protocol.Error {
 	conf, now := &s.server.conf, time.Now()
 	ok, over := s.bucket.Take(now, conf.Rate, conf.Burst)
 	if ok && s.addr != nil {
-		// Others behind the same address may be to blame: it ends nobody.
+		// Nobody is ended for it: others behind the same address may be to blame.
 		ok, _ = s.addr.Take(now, conf.AddrRate, conf.AddrBurst)
 	}
 	if ok {

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -368,4 +369,15 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// dial opens a WebSocket, over TLS if the server speaks it.
+func (b *box) dial(headers ...string) *ws {
+	b.t.Helper()
+	conn := b.tcp()
+	_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+	if b.http.TLS != nil {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	}
+	return upgrade(b.t, conn, headers...)
 }

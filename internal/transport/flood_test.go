@@ -203,3 +203,49 @@ func TestEmptyFragments(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A client that talks without listening is not read any more when enough replies
+// wait for it, and is ended by the heartbeat; the same over TLS, where a write may
+// block, and there also one that only does not listen.
+func TestRepliesThatNobodyReads(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %v", secure), func(t *testing.T) {
+			b := open(t, func(s *settings) {
+				heartbeats(s)
+				s.tls = secure
+				s.session.Rate, s.session.AddrRate = -1, -1
+			})
+			talker, silent := b.dial(), b.dial()
+			silent.subscribe("flood")
+			before := heap()
+			talked := make(chan struct{})
+			go func() {
+				defer close(talked)
+				msg := text(`{"type":"ping","id":"` + strings.Repeat("i", 64) + `"}`)
+				for range 1 << 20 {
+					if _, err := talker.conn.Write(msg); err != nil {
+						return
+					}
+				}
+			}()
+			data := `"` + strings.Repeat("x", 16<<10) + `"`
+			most := int64(0)
+			for i := 0; b.sessions.Stats().Sessions > 0; i++ {
+				b.publish("flood", data)
+				if i%200 == 0 {
+					most = max(most, heap()-before)
+				}
+				if i > 1_000_000 {
+					t.Fatal("they are not ended")
+				}
+			}
+			if most > 16<<20 {
+				t.Errorf("the heap grew by %d bytes", most)
+			}
+			if n := b.sessions.Stats().Pongless; n != 2 {
+				t.Errorf("%d were ended by the heartbeat, want 2", n)
+			}
+			<-talked
+		})
+	}
+}

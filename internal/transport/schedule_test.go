@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/logtest"
 	"github.com/starling-rt/starling/eventlog/memory"
+	"github.com/starling-rt/starling/internal/session"
+	"github.com/starling-rt/starling/protocol"
 )
 
 // What a client does while its subscription is being made.
@@ -67,6 +70,34 @@ func TestWhileSubscribing(t *testing.T) {
 		stop.Release()
 		eventually(t, "the subscription is gone", func() bool { return b.hub.Stats().Subscriptions == 0 })
 	})
+}
+
+// What a client says after connect is said by whom its token names, even if the
+// token takes long to check.
+func TestCommandsRightAfterConnect(t *testing.T) {
+	checked := make(chan struct{})
+	b := open(t, func(s *settings) {
+		s.session.Authenticate = func(context.Context, string) (session.Identity, *protocol.Error) {
+			<-checked
+			return session.Identity{User: "ann"}, nil
+		}
+		s.session.Authorize = func(who session.Identity, _ session.Verb, _ string) *protocol.Error {
+			if who.User != "ann" {
+				return protocol.Errorf(protocol.Forbidden, "Only Ann.")
+			}
+			return nil
+		}
+	})
+	w := b.ws()
+	w.raw(append(text(`{"type":"connect","id":1,"token":"t"}`), text(`{"type":"subscribe","id":2,"channel":"c"}`)...))
+	eventually(t, "connect is read", func() bool { return b.sessions.Stats().Commands >= 1 })
+	close(checked)
+	if got := w.hear(); !strings.Contains(got, `"id":1,"result"`) || !strings.Contains(got, `"user":"ann"`) {
+		t.Errorf("connect: got %s", got)
+	}
+	if got := w.hear(); !strings.Contains(got, `"id":2,"result"`) {
+		t.Errorf("subscribe: got %s", got)
+	}
 }
 
 // A log that fails refuses publications with a sentence, on every door; what it

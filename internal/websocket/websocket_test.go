@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func feed(r *Reader, wire []byte, step int) (got []Message, err error) {
@@ -188,6 +189,24 @@ func FuzzReader(f *testing.F) {
 			if len(whole[i].Payload) > 1000 {
 				t.Fatalf("message of %d bytes", len(whole[i].Payload))
 			}
+		}
+	})
+}
+
+func FuzzClose(f *testing.F) {
+	f.Add([]byte("\x03\xe8bye"), "a reason")
+	f.Add([]byte{3}, "\xff")
+	f.Fuzz(func(t *testing.T, payload []byte, reason string) {
+		if code, text, err := ParseClose(payload); err == nil && (code < 1000 || code > 4999 || !utf8.ValidString(text)) {
+			t.Fatalf("accepted %d %q", code, text)
+		}
+		wire := AppendClose(nil, 4000, reason)
+		h, n, err := ParseHeader(wire)
+		if err != nil || int(h.Length) != len(wire)-n {
+			t.Fatalf("made a frame that cannot be read: %v", err)
+		}
+		if code, text, err := ParseClose(wire[n:]); err != nil || code != 4000 || !strings.HasPrefix(reason, text) {
+			t.Fatalf("%q reads back as %d %q, %v", reason, code, text, err)
 		}
 	})
 }
