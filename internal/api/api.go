@@ -7,11 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/internal/session"
@@ -34,7 +33,9 @@ type Config struct {
 	Keys []string
 	// Open lets everybody in who is not a page of another origin. It is for
 	// development.
-	Open bool
+	Open         bool
+	BodyTimeout  time.Duration // for the body of a request to come; default 10 s
+	WriteTimeout time.Duration // for a client to take the answer; default 60 s
 	// Backup makes a backup and returns where it is. Nil: there is none.
 	Backup func(ctx context.Context) (dir string, err error)
 	// Local tells whether a page's origin is of this machine; needed for Open.
@@ -49,6 +50,12 @@ type Handler struct {
 
 // New returns the handler of the API.
 func New(conf Config) *Handler {
+	if conf.BodyTimeout == 0 {
+		conf.BodyTimeout = transport.DefaultBodyTimeout
+	}
+	if conf.WriteTimeout == 0 {
+		conf.WriteTimeout = transport.DefaultWriteTimeout
+	}
 	h := &Handler{conf: conf}
 	for _, k := range conf.Keys {
 		h.keys = append(h.keys, sha256.Sum256([]byte(k)))
@@ -110,7 +117,11 @@ type publishRequest struct {
 }
 
 func (h *Handler) publish(w http.ResponseWriter, r *http.Request) *protocol.Error {
-	req, bad := parsePublish(w, r)
+	body, bad := transport.ReadBody(w, r, maxBody, h.conf.BodyTimeout)
+	if bad != nil {
+		return bad
+	}
+	req, bad := parsePublish(body)
 	if bad != nil {
 		return bad
 	}
@@ -119,7 +130,7 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request) *protocol.Erro
 		if err != nil {
 			return err
 		}
-		writeJSON(w, append(result, '\n'))
+		h.writeJSON(w, append(result, '\n'))
 		return nil
 	}
 	out := []byte(`{"results":[`)
@@ -133,19 +144,11 @@ func (h *Handler) publish(w http.ResponseWriter, r *http.Request) *protocol.Erro
 		}
 		out = append(out, result...)
 	}
-	writeJSON(w, append(out, "]}\n"...))
+	h.writeJSON(w, append(out, "]}\n"...))
 	return nil
 }
 
-func parsePublish(w http.ResponseWriter, r *http.Request) (*publishRequest, *protocol.Error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, protocol.Errorf(protocol.TooLarge, "A request has at most %d bytes.", maxBody)
-		}
-		return nil, protocol.Errorf(protocol.Malformed, "The request was cut short.")
-	}
+func parsePublish(body []byte) (*publishRequest, *protocol.Error) {
 	if _, err := protocol.CheckData(body); err != nil {
 		return nil, err
 	}
@@ -168,6 +171,9 @@ func parsePublish(w http.ResponseWriter, r *http.Request) (*publishRequest, *pro
 		return nil, protocol.Errorf(protocol.InvalidField, `Give "channel" or "channels", not both.`)
 	case len(req.Channels) > maxChannels:
 		return nil, protocol.Errorf(protocol.LimitReached, "One request publishes to at most %d channels.", maxChannels)
+	}
+	if len(req.Data) > eventlog.MaxDataBytes {
+		return nil, protocol.Errorf(protocol.TooLarge, `The field "data" has at most %d bytes.`, eventlog.MaxDataBytes)
 	}
 	data, bad := protocol.CheckData(req.Data)
 	req.Data = data
@@ -217,7 +223,7 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Erro
 		return err
 	}
 	out := protocol.AppendHistoryResult(nil, page.Position, page.Publications, page.Complete, page.More)
-	writeJSON(w, append(out, '\n'))
+	h.writeJSON(w, append(out, '\n'))
 	return nil
 }
 
@@ -229,12 +235,10 @@ func (h *Handler) backup(w http.ResponseWriter, r *http.Request) *protocol.Error
 	if err != nil {
 		return h.conf.Sessions.Explain(err)
 	}
-	writeJSON(w, append(protocol.AppendString([]byte(`{"dir":`), dir), "}\n"...))
+	h.writeJSON(w, append(protocol.AppendString([]byte(`{"dir":`), dir), "}\n"...))
 	return nil
 }
 
-func writeJSON(w http.ResponseWriter, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(body) // the client may be gone
+func (h *Handler) writeJSON(w http.ResponseWriter, body []byte) {
+	transport.WriteJSON(w, http.StatusOK, body, h.conf.WriteTimeout)
 }

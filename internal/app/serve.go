@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type Config struct {
 	Drain          time.Duration // over which clients are sent away at the end
 	Node           string        // name of this node
 	Pprof          bool          // serve /debug/pprof/ to clients on this machine
+	RequestTimeout time.Duration // for a client to send the head of a request, and its body; default 10 s
 	Limits         starling.Limits
 	Logger         *slog.Logger
 
@@ -62,14 +64,21 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	err = serve(ctx, &c, server)
-	// The clients have been asked to leave; this ends what stayed.
+	return serve(ctx, &c, server)
+}
+
+// abandon closes a server that has no clients.
+func abandon(server *starling.Server, err error) error {
 	last, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(last, 0))
 }
 
+// serve serves until ctx ends, and closes the server.
 func serve(ctx context.Context, c *Config, server *starling.Server) error {
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = 10 * time.Second
+	}
 	listen := c.Listen
 	if listen == "" {
 		listen = ":8080"
@@ -79,16 +88,19 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return abandon(server, fmt.Errorf("listen: %w", err))
 	}
 	hs := &http.Server{
-		Handler:           routes(c, server),
-		ReadHeaderTimeout: 10 * time.Second,
+		Handler:           boundBodies(routes(c, server), c.RequestTimeout),
+		ReadHeaderTimeout: c.RequestTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	c.Logger.Info("listening", "addr", l.Addr().String(), "data", c.Data, "engine", server.Log().Info().Name)
+	if c.Apps {
+		c.Logger.Info("open " + pageURL(l.Addr()) + " in a browser, twice")
+	}
 	if c.Dev {
 		c.Logger.Warn("--dev: everybody may read and write everything; do not use it where others can reach it")
 	}
@@ -99,7 +111,7 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	go func() { failed <- hs.Serve(l) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+		return abandon(server, fmt.Errorf("serve: %w", err))
 	case <-ctx.Done():
 	}
 	c.Logger.Info("shutting down", "over", c.Drain)
@@ -111,6 +123,28 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	}
 	<-failed
 	return err
+}
+
+// boundBodies bounds how long the body of a request may take to come. Handlers
+// that read it do so themselves; net/http waits for it after all others.
+// http.Server.ReadTimeout would end polls as well.
+func boundBodies(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // not every ResponseWriter can
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// pageURL returns where a browser on this machine finds the pages.
+func pageURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	ip, perr := netip.ParseAddr(host)
+	if err != nil || perr != nil || ip.IsLoopback() || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 func routes(c *Config, server *starling.Server) http.Handler {

@@ -29,7 +29,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/websocket": {},
 	".":                  {ours: []string{"eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/session", "internal/transport"}},
 	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
-	"internal/app":       {ours: []string{".", "web"}, others: []string{"github.com/prometheus/client_golang"}},
+	"internal/app":       {ours: []string{".", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}},
 	"internal/client":    {ours: []string{"internal/websocket"}},
 	"cmd/starling":       {ours: []string{".", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},

@@ -54,8 +54,9 @@ func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
 	if always && c.ID == nil {
 		c.ID = []byte("null")
 	}
-	if err == nil {
-		err = s.limit()
+	// What cannot be obeyed counts as well: it costs no less.
+	if limited := s.limit(); limited != nil {
+		err = limited
 	}
 	if err != nil {
 		c.refuse(err)
@@ -63,7 +64,7 @@ func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
 	}
 	switch c.Type {
 	case protocol.Connect:
-		s.background(c, s.connect)
+		s.background(c, 1, s.connect)
 	case protocol.Subscribe:
 		s.subscribe(c)
 	case protocol.Unsubscribe:
@@ -73,7 +74,7 @@ func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
 	case protocol.SignalType:
 		s.signal(c)
 	case protocol.History:
-		s.background(c, s.history)
+		s.background(c, maxInFlight, s.history) // its reply may be large: one at a time
 	case protocol.Ping:
 		if c.ID == nil {
 			c.answer(protocol.AppendPong(nil))
@@ -135,11 +136,27 @@ func (c *command) allowed(verb Verb) bool {
 	return true
 }
 
-// background runs what may take a while without holding up the next command.
-func (s *Session) background(c *command, f func(*command)) {
-	if !s.server.spawn(func() { f(c) }) {
+// background runs what may take a while without holding up the next command,
+// unless weight, of maxInFlight at once, is more than there is room for.
+func (s *Session) background(c *command, weight int16, f func(*command)) {
+	s.begin(weight)
+	if !s.server.spawn(func() { f(c); s.done(weight) }) {
+		s.done(weight)
 		c.refuse(goingAway())
 	}
+}
+
+func (s *Session) begin(weight int16) {
+	s.mu.Lock()
+	s.inFlight += weight
+	s.mu.Unlock()
+}
+
+func (s *Session) done(weight int16) {
+	s.mu.Lock()
+	s.inFlight -= weight
+	s.makeRoom()
+	s.mu.Unlock()
 }
 
 func (s *Session) connect(c *command) {
@@ -178,7 +195,7 @@ func (s *Session) subscribe(c *command) {
 	if !c.allowed(VerbSubscribe) {
 		return
 	}
-	s.background(c, func(c *command) {
+	s.background(c, 1, func(c *command) {
 		sub, recovered, err := s.join(c.Channel, join)
 		if err != nil {
 			c.refuse(err)
@@ -334,16 +351,11 @@ func (s *Session) publish(c *command) {
 	if !c.allowed(VerbPublish) {
 		return
 	}
-	s.mu.Lock()
-	s.inFlight++
-	user := s.identity.User
-	s.mu.Unlock()
+	s.begin(1)
+	user := s.Identity().User
 	a := eventlog.Append{Channel: c.Channel, Entries: []eventlog.Entry{{Data: c.Data, Tags: c.Tags}}, User: user, Key: c.Key}
 	s.server.conf.Log.AppendAsync(a, func(done eventlog.Appended, err error) {
-		s.mu.Lock()
-		s.inFlight--
-		s.makeRoom()
-		s.mu.Unlock()
+		s.done(1)
 		if err != nil {
 			c.fail(err)
 			return

@@ -26,10 +26,17 @@ type HistoryPage struct {
 	Publications []protocol.Publication
 	Complete     bool // nothing between was removed
 	More         bool
+
+	bytes int // of data
 }
 
-// maxScan bounds the records that one query with a filter looks at.
-const maxScan = 10_000
+const (
+	// maxScan bounds the records that one query with a filter looks at.
+	maxScan = 10_000
+	// maxPageBytes is how much data makes an answer long enough; its last
+	// publication may exceed it.
+	maxPageBytes = eventlog.DefaultLimitBytes
+)
 
 // History answers a query.
 func (sv *Server) History(ctx context.Context, q HistoryQuery) (HistoryPage, *protocol.Error) {
@@ -47,7 +54,7 @@ func (sv *Server) History(ctx context.Context, q HistoryQuery) (HistoryPage, *pr
 	}
 	h := HistoryPage{Complete: true}
 	for scanned := 0; ; {
-		limit := eventlog.Limit{Records: q.Limit - len(h.Publications)}
+		limit := eventlog.Limit{Records: q.Limit - len(h.Publications), Bytes: maxPageBytes - h.bytes}
 		var page eventlog.Page
 		var err error
 		if q.Before != "" {
@@ -68,7 +75,7 @@ func (sv *Server) History(ctx context.Context, q HistoryQuery) (HistoryPage, *pr
 		offset = h.add(&q, page, offset)
 		scanned += len(page.Records)
 		h.Position = protocol.EncodePosition(q.Channel, epoch, offset)
-		if !page.More || len(h.Publications) >= q.Limit || scanned >= maxScan {
+		if !page.More || len(h.Publications) >= q.Limit || h.bytes >= maxPageBytes || scanned >= maxScan {
 			return h, nil
 		}
 	}
@@ -83,6 +90,7 @@ func (h *HistoryPage) add(q *HistoryQuery, page eventlog.Page, offset uint64) ui
 	for i := range page.Records {
 		r := &page.Records[i]
 		if q.Filter.Match(r.Tags) {
+			h.bytes += len(r.Data)
 			found = append(found, protocol.Publication{
 				Channel: q.Channel, Offset: r.Offset, ID: r.ID, Data: r.Data, Key: r.Key, User: r.User, Time: r.Time, Tags: r.Tags,
 			})

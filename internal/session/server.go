@@ -235,11 +235,16 @@ func goingAway() *protocol.Error {
 	return protocol.Errorf(protocol.Draining, "The server is going away. Come back in a moment.")
 }
 
-// Close ends all sessions and returns when nothing of them runs any more.
+// Close ends all sessions and returns when nothing of them runs any more. Only
+// the first call does anything.
 func (sv *Server) Close() {
 	sv.mu.Lock()
+	was := sv.closed
 	sv.draining, sv.closed = true, true
 	sv.mu.Unlock()
+	if was {
+		return
+	}
 	sv.cancel()
 	for _, s := range sv.All() {
 		s.End(goingAway())

@@ -1,17 +1,20 @@
 package transport
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/starling-rt/starling/internal/session"
 	"github.com/starling-rt/starling/protocol"
@@ -35,7 +38,10 @@ type Config struct {
 
 	// NoDeflate turns permessage-deflate off.
 	NoDeflate bool
-	Logger    *slog.Logger // default: none
+
+	BodyTimeout  time.Duration // for the body of a request to come; default 10 s
+	WriteTimeout time.Duration // for a client to take what it is sent; default 60 s
+	Logger       *slog.Logger  // default: none
 }
 
 // Handler serves the transports. Its methods are safe for concurrent use.
@@ -52,6 +58,12 @@ type Handler struct {
 func New(conf Config) *Handler {
 	if conf.Logger == nil {
 		conf.Logger = slog.New(slog.DiscardHandler)
+	}
+	if conf.BodyTimeout == 0 {
+		conf.BodyTimeout = DefaultBodyTimeout
+	}
+	if conf.WriteTimeout == 0 {
+		conf.WriteTimeout = DefaultWriteTimeout
 	}
 	return &Handler{conf: conf}
 }
@@ -224,7 +236,7 @@ type started struct {
 }
 
 // joinAll subscribes a session to the channels of a request.
-func (h *Handler) joinAll(_ context.Context, s *session.Session, j join) (all []started, err *protocol.Error) {
+func (h *Handler) joinAll(s *session.Session, j join) (all []started, err *protocol.Error) {
 	who := s.Identity()
 	for _, name := range j.channels {
 		if err := h.authorize(who, session.VerbSubscribe, name); err != nil {
@@ -256,34 +268,55 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.ReleaseRequest()
-	body, err := readBody(w, r, h.conf.Sessions.MaxMessage())
+	body, err := ReadBody(w, r, h.conf.Sessions.MaxMessage(), h.conf.BodyTimeout)
 	if err != nil {
 		Refuse(w, err)
 		return
 	}
 	answer := s.Request(r.Context(), body)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(statusOf(answer))
-	_, _ = w.Write(append(answer, '\n')) // the client may be gone
+	WriteJSON(w, statusOf(answer), append(answer, '\n'), h.conf.WriteTimeout)
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, *protocol.Error) {
-	var buf strings.Builder
-	r.Body = http.MaxBytesReader(w, r.Body, int64(most))
-	chunk := make([]byte, 4096)
-	for {
-		n, err := r.Body.Read(chunk)
-		buf.Write(chunk[:n])
-		if err == nil {
-			continue
-		}
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, protocol.Errorf(protocol.TooLarge, "A message has at most %d bytes.", most)
-		}
-		return []byte(buf.String()), nil
+// WriteJSON answers a request, and gives up on a client that does not take the
+// answer in time: it would hold the answer for ever.
+func WriteJSON(w http.ResponseWriter, status int, body []byte, timeout time.Duration) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(timeout)) // not every ResponseWriter can
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone
+	if rc.Flush() == nil {
+		_ = rc.SetWriteDeadline(time.Time{}) // the connection may carry another request
 	}
+}
+
+// Defaults of how long a client may take.
+const (
+	DefaultBodyTimeout  = 10 * time.Second // to send the body of a request
+	DefaultWriteTimeout = 60 * time.Second // to take what it is sent
+)
+
+// ReadBody returns the body of a request of most bytes at most, or why there is
+// none: a client that trickles would hold the request for ever.
+func ReadBody(w http.ResponseWriter, r *http.Request, most int, timeout time.Duration) ([]byte, *protocol.Error) {
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(timeout)) // not every ResponseWriter can
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, protocol.Errorf(protocol.TooLarge, "A message has at most %d bytes.", most)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		return nil, protocol.Errorf(protocol.Malformed, "The request took longer than %v to come.", timeout)
+	case err != nil:
+		return nil, protocol.Errorf(protocol.Malformed, "The request was cut short.")
+	}
+	// net/http goes on reading, to see whether the client is still there.
+	_ = rc.SetReadDeadline(time.Time{})
+	return body, nil
 }
 
 // statusOf returns the HTTP status of an answer.

@@ -75,7 +75,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, err)
 		return
 	}
-	all, err := h.joinAll(r.Context(), p.session, j)
+	all, err := h.joinAll(p.session, j)
 	if err != nil {
 		p.session.End(nil)
 		Refuse(w, err)
@@ -99,7 +99,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 	}
 	p.turn.Lock()
 	defer p.turn.Unlock()
-	p.respond(w, r, a, wait)
+	h.respond(w, r, p, a, wait)
 }
 
 // pollAgain goes on with a session.
@@ -123,7 +123,7 @@ func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, id string, w
 	if ack, err := strconv.ParseUint(q.Get("ack"), 10, 64); err != nil || ack != p.answered {
 		p.takeBack()
 	}
-	p.respond(w, r, &answer{session: p.session, signals: true, keep: true}, wait)
+	h.respond(w, r, p, &answer{session: p.session, signals: true, keep: true}, wait)
 }
 
 func parseWait(text string) (time.Duration, *protocol.Error) {
@@ -143,18 +143,18 @@ func parseWait(text string) (time.Duration, *protocol.Error) {
 func (ps *polls) add(p *poller) {
 	id := p.session.ID()
 	p.expiry = time.AfterFunc(pollLife+maxWait, func() { p.session.End(nil) })
-	p.outlet.onEnd = func() {
-		p.expiry.Stop()
-		ps.mu.Lock()
-		delete(ps.byID, id)
-		ps.mu.Unlock()
-	}
 	ps.mu.Lock()
 	if ps.byID == nil {
 		ps.byID = map[string]*poller{}
 	}
 	ps.byID[id] = p
 	ps.mu.Unlock()
+	p.outlet.atEnd(func() {
+		p.expiry.Stop()
+		ps.mu.Lock()
+		delete(ps.byID, id)
+		ps.mu.Unlock()
+	})
 }
 
 func (ps *polls) find(id string) *poller {
@@ -185,7 +185,7 @@ func (p *poller) takeBack() {
 
 // respond answers a poll when there is something, or after the wait. The turn is
 // held.
-func (p *poller) respond(w http.ResponseWriter, r *http.Request, a *answer, wait time.Duration) {
+func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *answer, wait time.Duration) {
 	supersede := make(chan struct{})
 	p.mu.Lock()
 	p.supersede = supersede
@@ -229,9 +229,7 @@ func (p *poller) respond(w http.ResponseWriter, r *http.Request, a *answer, wait
 	if p.expiry != nil {
 		p.expiry.Reset(pollLife)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(a.json(p.answered)) // what does not arrive is asked for again
+	WriteJSON(w, http.StatusOK, a.json(p.answered), h.conf.WriteTimeout) // what does not arrive is asked for again
 }
 
 // answer gathers what a poll is answered with. It is a [session.Writer].

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/starling-rt/starling/internal/hub"
 	"github.com/starling-rt/starling/internal/session"
@@ -68,12 +69,8 @@ func appendSSEError(dst []byte, retry int64, e *protocol.Error) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// begin subscribes the session of a request, says what comes first, and starts.
-func (h *Handler) begin(r *http.Request, s *session.Session, j join, lost bool) *protocol.Error {
-	all, err := h.joinAll(r.Context(), s, j)
-	if err != nil {
-		return err
-	}
+// begin says what comes first, and starts the subscriptions.
+func begin(s *session.Session, all []started, lost bool) {
 	s.Say(protocol.AppendSession(nil, s.ID()))
 	for _, a := range all {
 		if a.reset || lost {
@@ -83,7 +80,6 @@ func (h *Handler) begin(r *http.Request, s *session.Session, j join, lost bool) 
 	for _, a := range all {
 		a.start()
 	}
-	return nil
 }
 
 func (h *Handler) sseOne(w http.ResponseWriter, r *http.Request, j join, lost bool) {
@@ -95,7 +91,11 @@ func (h *Handler) sseOne(w http.ResponseWriter, r *http.Request, j join, lost bo
 	}
 	head = append(head, "\r\nretry: "...)
 	head = append(strconv.AppendInt(head, sseRetry, 10), "\n\n"...)
-	st, first, refused := h.hijack(w, r, sseFraming{}, session.Unanswered, head)
+	var all []started
+	st, first, refused := h.hijack(w, r, sseFraming{}, session.Unanswered, head, func(s *session.Session) (err *protocol.Error) {
+		all, err = h.joinAll(s, j)
+		return err
+	})
 	if refused != nil {
 		if refused.Code == protocol.NotSupported {
 			h.sseTwo(w, r, j, lost) // behind something that cannot be taken over
@@ -107,9 +107,7 @@ func (h *Handler) sseOne(w http.ResponseWriter, r *http.Request, j join, lost bo
 	if st == nil {
 		return
 	}
-	if err := h.begin(r, st.session, j, lost); err != nil {
-		st.session.End(err)
-	}
+	begin(st.session, all, lost)
 	if !h.spawn(func() {
 		st.reader(first, func([]byte) bool { return true })
 		st.session.End(nil)
@@ -128,10 +126,12 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 		return
 	}
 	defer s.End(nil)
-	if err := h.begin(r, s, j, lost); err != nil {
+	all, err := h.joinAll(s, j)
+	if err != nil {
 		refuseSSE(w, err)
 		return
 	}
+	begin(s, all, lost)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -146,6 +146,8 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 			if len(out.buf) == 0 {
 				continue
 			}
+			// Nothing else gets this goroutine out of a client that does not read.
+			_ = rc.SetWriteDeadline(time.Now().Add(h.conf.WriteTimeout)) // not every ResponseWriter can
 			if _, err := w.Write(out.buf); err != nil {
 				return
 			}
@@ -168,11 +170,24 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 // signalOutlet wakes a goroutine that waits for news.
 type signalOutlet struct {
 	ready chan struct{} // of one place
-	onEnd func()        // called once by End, if set
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the following
 	ended bool
 	why   *protocol.Error
+	onEnd func() // called once by End, if set
+}
+
+// atEnd has f called once when the session ends, at once if it has.
+func (o *signalOutlet) atEnd(f func()) {
+	o.mu.Lock()
+	ended := o.ended
+	if !ended {
+		o.onEnd = f
+	}
+	o.mu.Unlock()
+	if ended {
+		f()
+	}
 }
 
 // Flush implements [session.Outlet].
@@ -187,9 +202,10 @@ func (o *signalOutlet) Flush() {
 func (o *signalOutlet) End(why *protocol.Error) {
 	o.mu.Lock()
 	o.ended, o.why = true, why
+	f := o.onEnd
 	o.mu.Unlock()
-	if o.onEnd != nil {
-		o.onEnd()
+	if f != nil {
+		f()
 	}
 	o.Flush()
 }

@@ -22,8 +22,6 @@ const (
 	blockingBudget = 8 << 10
 	// lingerTime is how long a connection that we closed may take to hear it.
 	lingerTime = 2 * time.Second
-	// writeTimeout ends a connection whose heartbeats do not (TLS, SSE).
-	writeTimeout = 60 * time.Second
 )
 
 // framing is what differs between the kinds of stream.
@@ -68,7 +66,8 @@ type TryWriter interface {
 // hijack takes the connection of a request, opens a session on it, and writes the
 // head of the response. It returns an error as long as the request can still be
 // answered, and afterwards perhaps no stream. Bytes that came early are returned.
-func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat session.Heartbeat, head []byte) (*stream, []byte, *protocol.Error) {
+// The session is prepared, if prepare is set, while it can still be refused.
+func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat session.Heartbeat, head []byte, prepare func(*session.Session) *protocol.Error) (*stream, []byte, *protocol.Error) {
 	st := &stream{framing: f, owner: h}
 	st.mu.Lock() // nobody writes before the head is written
 	defer func() {
@@ -82,6 +81,13 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 		return nil, nil, refused
 	}
 	st.session = s
+	if prepare != nil {
+		if refused := prepare(s); refused != nil {
+			st.said = true
+			s.End(nil)
+			return nil, nil, refused
+		}
+	}
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		st.said = true
@@ -178,7 +184,7 @@ func (st *stream) drain() {
 // drainOnce tells whether there may be more. The lock is held.
 func (st *stream) drainOnce() bool {
 	if len(st.rest) > 0 {
-		_ = st.conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // an error shows in the write
+		_ = st.conn.SetWriteDeadline(time.Now().Add(st.owner.conf.WriteTimeout)) // an error shows in the write
 		_, err := st.conn.Write(st.rest)
 		st.rest = nil
 		if err != nil {

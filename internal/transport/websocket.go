@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/starling-rt/starling/internal/hub"
@@ -40,7 +41,7 @@ func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	deflate := up.Deflate && !h.conf.NoDeflate
-	st, first, refused := h.hijack(w, r, wsFraming{deflate}, session.Answered, up.AppendResponse(nil, subprotocol, deflate))
+	st, first, refused := h.hijack(w, r, wsFraming{deflate}, session.Answered, up.AppendResponse(nil, subprotocol, deflate), nil)
 	if refused != nil {
 		Refuse(w, refused)
 		return
@@ -108,6 +109,9 @@ func (st *stream) violated(err error) {
 	var p *websocket.ProtocolError
 	if errors.As(err, &p) {
 		why = &protocol.Error{Code: protocol.Code(p.Code), Message: p.Text}
+		if p.Code == websocket.CloseTooBig {
+			why.Message = fmt.Sprintf("A message has at most %d bytes.", st.owner.conf.Sessions.MaxMessage())
+		}
 	}
 	st.session.End(why)
 }
@@ -146,5 +150,9 @@ func (wsFraming) closing(dst []byte, why *protocol.Error) []byte {
 	if why == nil {
 		return websocket.AppendClose(dst, websocket.CloseNormal, "")
 	}
-	return websocket.AppendClose(dst, int(why.Code), why.Code.String()+": "+why.Message)
+	reason := why.Message
+	if why.Code >= protocol.Malformed { // not one of RFC 6455, which have no names of ours
+		reason = why.Code.String() + ": " + reason
+	}
+	return websocket.AppendClose(dst, int(why.Code), reason)
 }
