@@ -22,7 +22,7 @@ export class Window {
     const w = new Window();
     w.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...context });
     w.page = await w.context.newPage();
-    w.page.setDefaultTimeout(20_000);
+    w.page.setDefaultTimeout(40_000);
     w.complaints = [];
     w.outages = [];
     w.foreign = [];

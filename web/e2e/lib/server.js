@@ -19,7 +19,7 @@ async function freePort() {
 }
 
 /** Resolves when f does not return a falsy value any more, with that value. */
-export async function until(f, what, ms = 20_000) {
+export async function until(f, what, ms = 40_000) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await f();

@@ -99,8 +99,11 @@ function showState() {
   const [state, word, why] = /** @type {[string, string, string]} */ (words());
   if ($('state').dataset.state !== state) $('state').dataset.state = state;
   if ($('state-word').textContent !== word) $('state-word').textContent = word;
-  if ($('state-why').textContent !== why) $('state-why').textContent = why;
-  $('now').hidden = state !== 'waiting' && state !== 'offline' && state !== 'refused';
+  // Between two attempts it stays, so that it does not blink.
+  if (client.link.name !== 'connecting' || client.link.attempt === 0) {
+    if ($('state-why').textContent !== why) $('state-why').textContent = why;
+    $('notice').hidden = why === '';
+  }
   // Said once for each state: a countdown is not for the ears.
   const said = state === 'waiting' ? 'connection lost, waiting' : state;
   if (said !== lastSaid && !(state === 'connecting' && lastSaid.includes('waiting'))) {
