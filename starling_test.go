@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,53 @@ func TestNamespacesSayWhoMay(t *testing.T) {
 		res.Body.Close()
 		if err != nil || res.StatusCode != want {
 			t.Errorf("%s: got %d %s, want %d", path, res.StatusCode, body, want)
+		}
+	}
+}
+
+func TestHistoryBothWays(t *testing.T) {
+	s, url := newServer(t, starling.Options{Dev: true})
+	for i := range 10 {
+		if _, err := s.Publish(context.Background(), "c", i, starling.Publication{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(query string) (data []float64, position string, more bool) {
+		t.Helper()
+		res, err := http.Get(url + "/api/v1/channels/c/history?limit=4&" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var page struct {
+			Position     string `json:"position"`
+			Publications []struct {
+				Data float64 `json:"data"`
+			} `json:"publications"`
+			More bool `json:"more"`
+		}
+		if err := json.NewDecoder(res.Body).Decode(&page); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range page.Publications {
+			data = append(data, p.Data)
+		}
+		return data, page.Position, page.More
+	}
+	for _, row := range []struct {
+		name, first, next string
+		want              [][]float64
+	}{
+		{"forward", "", "since=", [][]float64{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}}},
+		{"backward", "newest=1", "before=", [][]float64{{6, 7, 8, 9}, {2, 3, 4, 5}, {0, 1}}},
+	} {
+		query := row.first
+		for i, want := range row.want {
+			got, position, more := get(query)
+			if !slices.Equal(got, want) || more != (i < len(row.want)-1) {
+				t.Errorf("%s, page %d: got %v, more %v; want %v", row.name, i, got, more, want)
+			}
+			query = row.next + position
 		}
 	}
 }

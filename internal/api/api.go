@@ -197,12 +197,12 @@ func (h *Handler) publishTo(ctx context.Context, channel string, req *publishReq
 
 func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Error {
 	q := r.URL.Query()
-	query := session.HistoryQuery{Channel: r.PathValue("channel"), Since: q.Get("since"), Before: q.Get("before")}
+	query := session.HistoryQuery{Channel: r.PathValue("channel"), Since: q.Get("since"), Before: q.Get("before"), Newest: q.Get("newest") == "1"}
 	if err := protocol.CheckChannel(query.Channel); err != nil {
 		return err
 	}
-	if query.Since != "" && query.Before != "" {
-		return protocol.Errorf(protocol.InvalidField, `A history goes from "since" or to "before", not both.`)
+	if query.Since != "" && query.Before != "" || query.Newest && query.Since+query.Before != "" {
+		return protocol.Errorf(protocol.InvalidField, `A history goes from "since", or to "before", or has the "newest": one of them.`)
 	}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
