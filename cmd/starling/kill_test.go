@@ -130,15 +130,22 @@ func (l *ledger) add(key string, offset uint64) {
 	}
 }
 
-// publisher publishes numbered data, each with its key until it is acknowledged.
+// publisher publishes numbered data, each with its key until it is acknowledged,
+// until it is told to stop; what it has begun it finishes, so that nothing is
+// stored after it has ended.
 type publisher struct {
 	name   string
 	server string
 	ledger *ledger
 }
 
-func (p *publisher) run(ctx context.Context, once func(ctx context.Context, key string) (uint64, error)) {
+func (p *publisher) run(ctx context.Context, stop <-chan struct{}, once func(ctx context.Context, key string) (uint64, error)) {
 	for i := 0; ctx.Err() == nil; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
 		key := p.name + "-" + strconv.Itoa(i)
 		for ctx.Err() == nil {
 			offset, err := once(ctx, key)
@@ -158,9 +165,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (p *publisher) overHTTP(ctx context.Context) {
+func (p *publisher) overHTTP(ctx context.Context, stop <-chan struct{}) {
 	h := &client.HTTP{URL: p.server}
-	p.run(ctx, func(ctx context.Context, key string) (uint64, error) {
+	p.run(ctx, stop, func(ctx context.Context, key string) (uint64, error) {
 		raw, err := h.Publish(ctx, channel, json.RawMessage(strconv.Quote(key)), key)
 		if err != nil {
 			return 0, err
@@ -170,7 +177,7 @@ func (p *publisher) overHTTP(ctx context.Context) {
 	})
 }
 
-func (p *publisher) overWebSocket(ctx context.Context) {
+func (p *publisher) overWebSocket(ctx context.Context, stop <-chan struct{}) {
 	var conn *client.Conn
 	drop := func() {
 		if conn != nil {
@@ -179,7 +186,7 @@ func (p *publisher) overWebSocket(ctx context.Context) {
 		}
 	}
 	defer drop()
-	p.run(ctx, func(ctx context.Context, key string) (offset uint64, err error) {
+	p.run(ctx, stop, func(ctx context.Context, key string) (offset uint64, err error) {
 		if conn == nil {
 			if conn, err = client.Dial(ctx, p.server); err != nil {
 				conn = nil
@@ -402,15 +409,16 @@ func TestKill(t *testing.T) {
 		follow := []func(context.Context) error{f.overWebSocket, f.overSSE, f.overPolling}[i]
 		following.Go(func() { f.run(followCtx, follow) })
 	}
-	publishCtx, stopPublishing := context.WithCancel(t.Context())
-	defer func() { stopPublishing(); publishing.Wait() }()
+	publishCtx, giveUp := context.WithCancel(t.Context())
+	defer func() { giveUp(); publishing.Wait() }()
+	stop := make(chan struct{})
 	for i := range 8 {
 		pub := &publisher{name: "p" + strconv.Itoa(i), server: p.url(), ledger: l}
 		publish := pub.overHTTP
 		if i%2 == 0 {
 			publish = pub.overWebSocket
 		}
-		publishing.Go(func() { publish(publishCtx) })
+		publishing.Go(func() { publish(publishCtx, stop) })
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range rounds {
@@ -424,7 +432,7 @@ func TestKill(t *testing.T) {
 		p.kill()
 		p.start()
 	}
-	stopPublishing()
+	close(stop)
 	publishing.Wait()
 	stored := history(t, p)
 	judge(t, l, stored)
