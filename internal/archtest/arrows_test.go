@@ -20,10 +20,12 @@ const module = "github.com/starling-rt/starling"
 //
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
-	"yjs":               {},
-	"ot":                {},
-	"internal/archtest": {},
-	"internal/benchdoc": {},
+	"yjs":                {ours: []string{"yjs/internal/codec", "yjs/internal/lib0"}},
+	"yjs/internal/codec": {ours: []string{"yjs/internal/lib0"}},
+	"yjs/internal/lib0":  {},
+	"ot":                 {},
+	"internal/archtest":  {},
+	"internal/benchdoc":  {},
 }
 
 // testOnly may be imported by tests alone.
