@@ -431,8 +431,9 @@ func (r *Reader) skipAny(depth int) (plain bool) {
 	switch tag := r.Byte(); tag {
 	case tagUndefined, tagNull, tagTrue, tagFalse:
 	case tagInt:
+		start := r.Pos
 		mag, _ := r.Int()
-		plain = mag <= math.MaxInt32
+		plain = mag <= math.MaxInt32 && r.shortest(start)
 	case tagFloat32, tagFloat64, tagBigInt:
 		start := r.Pos - 1
 		switch tag {
@@ -452,21 +453,27 @@ func (r *Reader) skipAny(depth int) (plain bool) {
 			r.fixed(8)
 		}
 	case tagString:
-		r.String()
+		_, plain = r.plainString()
 	case tagBytes:
-		r.Bytes()
+		start := r.Pos
+		n := r.Uint()
+		plain = r.shortest(start)
+		r.Take(n)
 	case tagArray:
-		for n := r.count(1); n > 0 && !r.Bad; n-- {
+		start := r.Pos
+		n := r.count(1)
+		for plain = r.shortest(start); n > 0 && !r.Bad; n-- {
 			plain = r.skipAny(depth+1) && plain
 		}
 	case tagObject:
+		start := r.Pos
 		n := r.count(2)
-		if n > 16 {
-			plain = false // let the slow path look for names given twice
-		}
+		// With many names, let the slow path look for those given twice.
+		plain = n <= 16 && r.shortest(start)
 		var seen [16][]byte
 		for i := uint64(0); i < n && !r.Bad; i++ {
-			k := r.String()
+			k, short := r.plainString()
+			plain = plain && short
 			if len(k) > 0 && k[0] <= '9' && k[0] >= '0' {
 				plain = false
 			}
@@ -482,6 +489,24 @@ func (r *Reader) skipAny(depth int) (plain bool) {
 		r.Fail()
 	}
 	return plain
+}
+
+// shortest tells whether the number that was read from start on takes no more
+// bytes than it must.
+func (r *Reader) shortest(start int) bool {
+	return r.Bad || r.Pos-start < 2 || r.Buf[r.Pos-1] != 0
+}
+
+// plainString reads a string and tells whether its length was in its shortest form.
+func (r *Reader) plainString() ([]byte, bool) {
+	start := r.Pos
+	n := r.Uint()
+	short := r.shortest(start)
+	s := r.Take(n)
+	if !utf8.Valid(s) {
+		r.Fail()
+	}
+	return s, short
 }
 
 // AppendJSON appends the value as JSON.stringify writes it. Bytes become an

@@ -1,0 +1,205 @@
+package yjs
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// sessionVector is one line of the generator's output.
+type sessionVector struct {
+	ID      string
+	Kind    string
+	Roots   []string
+	Clients []uint64
+	Updates []struct {
+		C      int
+		V1, V2 []byte
+	}
+	Events []struct {
+		T    string
+		C    int
+		M    string
+		From int
+		List []int
+		U    []int
+		Ops  [][]json.RawMessage
+		V1   []byte
+		V2   []byte
+		SV   []byte
+	}
+	Deliveries  []int
+	Checkpoints []struct {
+		After   int
+		SV      [][2]uint64
+		SVMax   [][2]uint64
+		V1, V2  []byte
+		Pending bool
+	}
+	Final struct {
+		SV, V1, V2, SnapshotV1, SnapshotV2 []byte
+		Dump, JSON                         json.RawMessage
+	}
+	Merge struct {
+		Order                 []int
+		V1, V2, SVFromUpdate  []byte
+		DiffAgainstCheckpoint *struct{ SV, V1, V2, DocV1 []byte }
+		ConvertV1toV2         []byte
+		ConvertV2toV1         []byte
+	}
+	RelPos []struct {
+		Ix, Assoc int
+		Enc       []byte
+		JSON      json.RawMessage
+		Abs       *int
+	}
+	NoGC *struct {
+		V1, V2 []byte
+		Snaps  []struct {
+			After  int
+			V1, V2 []byte
+			Dump   json.RawMessage
+		}
+	}
+}
+
+// dataDir is where the large data lies, or "".
+func dataDir() string {
+	dir := os.Getenv("STARLING_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "data")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "yjs")); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// sessionFiles are all vector files at hand: the committed ones, those of the
+// data directory, and freshly generated ones named by YJS_VECTORS.
+func sessionFiles(t testing.TB) []string {
+	files, _ := filepath.Glob("testdata/*.ndjson.gz")
+	if dir := dataDir(); dir != "" {
+		more, _ := filepath.Glob(filepath.Join(dir, "yjs", "*", "sessions.ndjson.gz"))
+		files = append(files, more...)
+	}
+	if v := os.Getenv("YJS_VECTORS"); v != "" {
+		more, _ := filepath.Glob(v)
+		files = append(files, more...)
+	}
+	if len(files) == 0 {
+		t.Fatal("no vectors")
+	}
+	return files
+}
+
+func eachSession(t *testing.T, f func(t *testing.T, v *sessionVector)) {
+	t.Helper()
+	for _, file := range sessionFiles(t) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReaderSize(z, 1<<20)
+		n := 0
+		for {
+			line, err := r.ReadBytes('\n')
+			if len(line) > 1 {
+				var v sessionVector
+				if err := json.Unmarshal(line, &v); err != nil {
+					t.Fatal(err)
+				}
+				n++
+				t.Run(v.ID, func(t *testing.T) { f(t, &v) })
+			}
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("%s: %d sessions", file, n)
+	}
+}
+
+func same(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs:\n got %x\nwant %x", what, got, want)
+	}
+}
+
+func mustApply(t *testing.T, d *Doc, update []byte, v2 bool) {
+	t.Helper()
+	if _, err := d.apply(update, nil, v2); err != nil {
+		t.Fatalf("apply %x: %v", update, err)
+	}
+}
+
+func TestVectorsInOrder(t *testing.T) {
+	eachSession(t, func(t *testing.T, v *sessionVector) {
+		for _, v2 := range []bool{false, true} {
+			d := New(Options{})
+			for _, u := range v.Updates {
+				if v2 {
+					mustApply(t, d, u.V2, true)
+				} else {
+					mustApply(t, d, u.V1, false)
+				}
+			}
+			same(t, "v1", d.Encode(nil), v.Final.V1)
+			same(t, "v2", d.EncodeV2(nil), v.Final.V2)
+			same(t, "state vector", d.StateVector().Encode(), v.Final.SV)
+		}
+	})
+}
+
+func TestVectorsShuffled(t *testing.T) {
+	pending, equal := 0, 0
+	eachSession(t, func(t *testing.T, v *sessionVector) {
+		for _, v2 := range []bool{false, true} {
+			d := New(Options{})
+			next := 0
+			for n, i := range v.Deliveries {
+				if v2 {
+					mustApply(t, d, v.Updates[i].V2, true)
+				} else {
+					mustApply(t, d, v.Updates[i].V1, false)
+				}
+				if next < len(v.Checkpoints) && v.Checkpoints[next].After == n+1 {
+					c := v.Checkpoints[next]
+					next++
+					want := StateVector{}
+					lag := false
+					for k, x := range c.SVMax {
+						want[x[0]] = x[1]
+						lag = lag || len(c.SV) != len(c.SVMax) || c.SV[k] != x
+					}
+					same(t, "state vector at checkpoint", d.StateVector().Encode(), want.Encode())
+					if !c.Pending {
+						same(t, "v1 at checkpoint", d.Encode(nil), c.V1)
+						same(t, "v2 at checkpoint", d.EncodeV2(nil), c.V2)
+					} else if !lag {
+						pending++
+						if bytes.Equal(d.Encode(nil), c.V1) && bytes.Equal(d.EncodeV2(nil), c.V2) {
+							equal++
+						}
+					}
+				}
+			}
+			same(t, "v1", d.Encode(nil), v.Final.V1)
+			same(t, "v2", d.EncodeV2(nil), v.Final.V2)
+		}
+	})
+	t.Logf("encodings with pending updates: %d of %d are those of Yjs", equal, pending)
+}
