@@ -420,7 +420,7 @@ func (d *Doc) retryDeletes() {
 		return
 	}
 	for _, x := range d.tx.touched {
-		id := d.s.Clients[x.client].Id
+		id := d.s.Clients[x.client].ID
 		h := d.pend.deletes[id]
 		state := uint64(d.s.Clients[x.client].State)
 		var beyond uint64

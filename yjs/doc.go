@@ -148,7 +148,7 @@ func (d *Doc) ClientID() uint64 { return d.clientID }
 // checkOwnID takes a new client id when a remote transaction used ours.
 func (d *Doc) checkOwnID(t *txn) {
 	for _, x := range t.touched {
-		if d.s.Clients[x.client].Id == d.clientID {
+		if d.s.Clients[x.client].ID == d.clientID {
 			d.clientID = randomID()
 		}
 	}

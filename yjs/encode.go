@@ -30,7 +30,7 @@ func (d *Doc) StateVector() StateVector {
 	sv := make(StateVector, len(d.s.Clients))
 	for i := range d.s.Clients {
 		if c := &d.s.Clients[i]; c.State > 0 {
-			sv[c.Id] = uint64(c.State)
+			sv[c.ID] = uint64(c.State)
 		}
 	}
 	return sv
@@ -48,7 +48,7 @@ func (d *Doc) encode(since StateVector, v2 bool) []byte {
 	w := codec.NewWriter(v2, 64+len(s.Arena)/2)
 	for _, c := range s.Descending() {
 		cl := &s.Clients[c]
-		if from := since[cl.Id]; from < uint64(cl.State) {
+		if from := since[cl.ID]; from < uint64(cl.State) {
 			s.WriteFrom(w, c, uint32(from))
 		}
 	}
@@ -90,7 +90,7 @@ func (d *Doc) encodeTxn(t *txn, v2 bool) []byte {
 	s := &d.s
 	if len(t.touched) > 1 {
 		slices.SortFunc(t.touched, func(a, b touch) int {
-			return cmp.Compare(s.Clients[b.client].Id, s.Clients[a.client].Id)
+			return cmp.Compare(s.Clients[b.client].ID, s.Clients[a.client].ID)
 		})
 	}
 	w := codec.NewWriter(v2, 64)
@@ -99,7 +99,7 @@ func (d *Doc) encodeTxn(t *txn, v2 bool) []byte {
 	}
 	ds := d.ranges[:0]
 	for _, r := range t.deleted {
-		ds = append(ds, codec.Range{Client: s.Clients[r.client].Id, Clock: uint64(r.clock), Len: uint64(r.n)})
+		ds = append(ds, codec.Range{Client: s.Clients[r.client].ID, Clock: uint64(r.clock), Len: uint64(r.n)})
 	}
 	d.ranges = ds
 	return w.Finish(ds)

@@ -119,7 +119,7 @@ func (h *handle) ID() (id ID, ok bool) {
 		return ID{}, false
 	}
 	it := h.d.s.At(h.d.s.Types[h.t].Item)
-	return ID{h.d.s.Clients[it.Client].Id, uint64(it.Clock)}, true
+	return ID{h.d.s.Clients[it.Client].ID, uint64(it.Clock)}, true
 }
 
 // Parent is the shared type that holds this one, or nil for root types.

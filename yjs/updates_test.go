@@ -33,10 +33,15 @@ func TestVectorsMerge(t *testing.T) {
 			check("diff v2", c.V2)(DiffUpdateV2(v.Final.V2, sv))
 			d := New(Options{})
 			mustApply(t, d, v.Final.V1, false)
-			check("encode since", c.DocV1)(d.Encode(sv), nil)
+			if v.canonical() {
+				check("encode since", c.DocV1)(d.Encode(sv), nil)
+			}
 		}
 		d := New(Options{})
 		mustApply(t, d, v.Merge.V1, false)
-		check("merged and applied", v.Final.V1)(d.Encode(nil), nil)
+		if v.canonical() {
+			check("merged and applied", v.Final.V1)(d.Encode(nil), nil)
+		}
+		sameDump(t, d, v.Roots, v.Final.Dump)
 	})
 }

@@ -14,17 +14,17 @@ func (it *Item) inArena() bool {
 	return false
 }
 
-// bytes is the content of an item that is in the arena.
+// Bytes is the content of an item that is in the arena.
 func (s *Store) Bytes(it *Item) []byte { return s.Arena[it.A : it.A+it.B : it.A+it.B] }
 
-// put appends bytes to the arena.
+// Put appends bytes to the arena.
 func (s *Store) Put(p []byte) (off, n uint32) {
 	off = uint32(len(s.Arena))
 	s.Arena = append(s.Arena, p...)
 	return off, uint32(len(p))
 }
 
-// extend appends bytes to the content of item i, which is the newest of its
+// Extend appends bytes to the content of item i, which is the newest of its
 // client. When something else follows in the arena, the content moves to its
 // end with as much room again, so that clients that type in turn copy each
 // byte a constant number of times.
@@ -52,7 +52,7 @@ func (s *Store) Extend(i int32, p []byte) {
 	it.B += n
 }
 
-// cutContent divides the content of it after k units: it keeps the left part,
+// CutContent divides the content of it after k units: it keeps the left part,
 // the right part goes to r. Surrogate pairs that are cut become two U+FFFD.
 func (s *Store) CutContent(it, r *Item, k uint32) {
 	if !it.inArena() {
@@ -102,7 +102,7 @@ func (s *Store) cutPair(it, r *Item, off int) {
 	s.dead += off + 1
 }
 
-// joinContent appends the content of r to that of l, for a merge.
+// JoinContent appends the content of r to that of l, for a merge.
 func (s *Store) JoinContent(l, r *Item) {
 	if !l.inArena() {
 		return
@@ -117,7 +117,7 @@ func (s *Store) JoinContent(l, r *Item) {
 	l.B += r.B
 }
 
-// dropContent forgets the content of an item that is being collected.
+// DropContent forgets the content of an item that is being collected.
 func (s *Store) DropContent(it *Item) {
 	switch {
 	case it.inArena():
@@ -128,7 +128,7 @@ func (s *Store) DropContent(it *Item) {
 	it.A, it.B = 0, 0
 }
 
-// compact rewrites the arena without its dead bytes once they are most of it.
+// Compact rewrites the arena without its dead bytes once they are most of it.
 func (s *Store) Compact() {
 	if s.dead < 4096 || s.dead < len(s.Arena)/2 {
 		return
@@ -147,7 +147,7 @@ func (s *Store) Compact() {
 	s.Arena, s.dead = fresh, 0
 }
 
-// A format is the content of a Format item: a key and a value.
+// A Format is the content of a Format item: a key and a value.
 type Format struct {
 	Key   int32
 	refs  int32 // items that have it
@@ -174,7 +174,7 @@ func composite(v lib0.Value) bool {
 	return v.Kind() == lib0.KindArray || v.Kind() == lib0.KindObject || v.Kind() == lib0.KindBytes
 }
 
-// add finds or makes the format that was received as raw.
+// Add finds or makes the format that was received as raw.
 func (t *formatTable) Add(key int32, raw []byte, json bool) uint32 {
 	if i, ok := t.shared[formatKey{key, json, string(raw)}]; ok {
 		t.All[i].refs++
@@ -190,7 +190,7 @@ func (t *formatTable) Add(key int32, raw []byte, json bool) uint32 {
 	return t.insert(Format{Key: key, Value: v, raw: string(raw), json: json})
 }
 
-// of finds or makes the format of a local value.
+// Of finds or makes the format of a local value.
 func (t *formatTable) Of(key int32, v lib0.Value) uint32 {
 	raw := string(v.AppendAny(nil))
 	if i, ok := t.shared[formatKey{key, false, raw}]; ok {

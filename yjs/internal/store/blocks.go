@@ -8,7 +8,7 @@ import (
 	"github.com/starling-rt/starling/yjs/internal/lib0"
 )
 
-// descending lists the clients that have structs, highest id first.
+// Descending lists the clients that have structs, highest id first.
 func (s *Store) Descending() []uint32 {
 	order := make([]uint32, 0, len(s.Clients))
 	for c := range s.Clients {
@@ -16,11 +16,11 @@ func (s *Store) Descending() []uint32 {
 			order = append(order, uint32(c))
 		}
 	}
-	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(s.Clients[b].Id, s.Clients[a].Id) })
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(s.Clients[b].ID, s.Clients[a].ID) })
 	return order
 }
 
-// writeFrom writes a client's structs from a clock on.
+// WriteFrom writes a client's structs from a clock on.
 func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 	var b codec.Block
 	for p, ok := s.Find(c, clock), true; ok; p, ok = s.Next(c, p) {
@@ -36,15 +36,15 @@ func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 
 // fill describes an item as a block.
 func (s *Store) fill(b *codec.Block, it *Item) {
-	*b = codec.Block{ID: codec.ID{Client: s.Clients[it.Client].Id, Clock: uint64(it.Clock)}, Len: uint64(it.N), Ref: it.Ref}
+	*b = codec.Block{ID: codec.ID{Client: s.Clients[it.Client].ID, Clock: uint64(it.Clock)}, Len: uint64(it.N), Ref: it.Ref}
 	if it.Ref == codec.GC {
 		return
 	}
 	if it.OriginC != NoClient {
-		b.HasOrigin, b.Origin = true, codec.ID{Client: s.Clients[it.OriginC].Id, Clock: uint64(it.OriginK)}
+		b.HasOrigin, b.Origin = true, codec.ID{Client: s.Clients[it.OriginC].ID, Clock: uint64(it.OriginK)}
 	}
 	if it.RightC != NoClient {
-		b.HasRight, b.Right = true, codec.ID{Client: s.Clients[it.RightC].Id, Clock: uint64(it.RightK)}
+		b.HasRight, b.Right = true, codec.ID{Client: s.Clients[it.RightC].ID, Clock: uint64(it.RightK)}
 	}
 	if it.Key != None {
 		b.HasKey = true
@@ -55,7 +55,7 @@ func (s *Store) fill(b *codec.Block, it *Item) {
 			b.Parented, b.Root = codec.ParentRoot, []byte(s.Keys[ty.Name])
 		} else {
 			h := s.At(ty.Item)
-			b.Parented, b.Parent = codec.ParentID, codec.ID{Client: s.Clients[h.Client].Id, Clock: uint64(h.Clock)}
+			b.Parented, b.Parent = codec.ParentID, codec.ID{Client: s.Clients[h.Client].ID, Clock: uint64(h.Clock)}
 		}
 		if b.HasKey {
 			b.Key = []byte(s.Keys[it.Key])
@@ -86,11 +86,11 @@ func (s *Store) fillContent(b *codec.Block, it *Item) {
 	}
 }
 
-// deleteSet lists all that is deleted, in canonical order.
+// DeleteSet lists all that is deleted, in canonical order.
 func (s *Store) DeleteSet() codec.DeleteSet {
 	var ds codec.DeleteSet
 	for _, c := range s.Descending() {
-		id := s.Clients[c].Id
+		id := s.Clients[c].ID
 		s.each(c, func(_ int32, it *Item) {
 			if !it.Deleted() {
 				return

@@ -5,7 +5,7 @@ import (
 	"github.com/starling-rt/starling/yjs/internal/lib0"
 )
 
-// positions finds members of one sequence by their index. It exists only for
+// Positions finds members of one sequence by their index. It exists only for
 // sequences that are read or edited by index, and is kept up to date from then on.
 //
 // The items stand in order in blocks of at most runMax; the visible lengths of
@@ -35,7 +35,7 @@ type run struct {
 	Valid bool     // fold is up to date
 }
 
-// sequence gives the index of a type's sequence, or nil for a short one.
+// Sequence gives the index of a type's sequence, or nil for a short one.
 func (s *Store) Sequence(t int32) *Positions {
 	if s.Types[t].Indexed {
 		return s.Positions[t]
@@ -171,7 +171,7 @@ func (p *Positions) halve(s *Store, r *run) {
 	}
 }
 
-// linked takes in item i, which has been put into the list.
+// Linked takes in item i, which has been put into the list.
 func (p *Positions) Linked(s *Store, i int32) {
 	it := s.At(i)
 	// The length first: insert may halve the run and then counts it anew.
@@ -184,10 +184,10 @@ func (p *Positions) Linked(s *Store, i int32) {
 	p.insert(s, i, l)
 }
 
-// split takes in j, which was the right part of i.
+// Split takes in j, which was the right part of i.
 func (p *Positions) Split(s *Store, i, j int32) { p.insert(s, j, i) }
 
-// deleted takes note that i, still visible, is about to be deleted.
+// Deleted takes note that i, still visible, is about to be deleted.
 func (p *Positions) Deleted(s *Store, i int32) {
 	r := p.runOf(i)
 	it := s.At(i)
@@ -197,10 +197,10 @@ func (p *Positions) Deleted(s *Store, i int32) {
 	}
 }
 
-// extended takes note that i has become longer by n visible units.
+// Extended takes note that i has become longer by n visible units.
 func (p *Positions) Extended(i int32, n uint32) { p.add(p.runOf(i), n) }
 
-// merged takes out r, which is about to become part of l.
+// Merged takes out r, which is about to become part of l.
 func (p *Positions) Merged(s *Store, l, ri int32) {
 	r := p.runOf(ri)
 	if lr := p.runOf(l); lr != r {
@@ -221,7 +221,7 @@ func (p *Positions) Merged(s *Store, l, ri int32) {
 	}
 }
 
-// find gives the run in which the unit before index ends, that is the first run
+// Find gives the run in which the unit before index ends, that is the first run
 // with index <= end, and the index at which it starts.
 func (p *Positions) Find(index uint32) (k int, start uint32) {
 	k, start = p.last, p.lastStart
@@ -240,7 +240,7 @@ func (p *Positions) Find(index uint32) (k int, start uint32) {
 	return k, start
 }
 
-// indexOf is the index of the first unit of item i.
+// IndexOf is the index of the first unit of item i.
 func (p *Positions) IndexOf(s *Store, i int32) uint32 {
 	r := p.runOf(i)
 	k, start := p.last, p.lastStart
@@ -265,7 +265,7 @@ func (p *Positions) IndexOf(s *Store, i int32) uint32 {
 	return start
 }
 
-// refold computes the effect of the run's Format items: first the keys that are
+// Refold computes the effect of the run's Format items: first the keys that are
 // ended, then those that are set, in the order in which a map that forgets
 // ended keys would hold them.
 func (r *run) Refold(s *Store) {
@@ -298,7 +298,7 @@ func (r *run) Refold(s *Store) {
 	r.Fold = append(r.Fold, sets...)
 }
 
-// endingAt gives the visible item with start < index <= end, and its start. index
+// EndingAt gives the visible item with start < index <= end, and its start. index
 // must be above 0 and not beyond the length.
 func (p *Positions) EndingAt(s *Store, index uint32) (int32, uint32) {
 	k, start := p.Find(index)

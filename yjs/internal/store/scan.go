@@ -40,7 +40,7 @@ func (s *Store) sameRight(a, b *Item) bool {
 	return a.RightC == b.RightC && (a.RightC == NoClient || a.RightK == b.RightK)
 }
 
-// place finds the left neighbour of an item that is not in the list yet.
+// Place finds the left neighbour of an item that is not in the list yet.
 func (s *Store) Place(it *Item) int32 {
 	sc := &s.Scan
 	left := it.Left
@@ -52,7 +52,7 @@ func (s *Store) Place(it *Item) int32 {
 		return left
 	}
 	sc.grow(s)
-	id := s.Clients[it.Client].Id
+	id := s.Clients[it.Client].ID
 	start := sc.count + 1
 	cleared := start
 	m := sc.memoFor(s, it, o)
@@ -67,7 +67,7 @@ func (s *Store) Place(it *Item) int32 {
 		sc.seq[o] = sc.count
 		x := s.At(o)
 		if s.sameOrigin(it, x) {
-			if s.Clients[x.Client].Id < id {
+			if s.Clients[x.Client].ID < id {
 				left = o
 				cleared = sc.count + 1
 			} else if s.sameRight(it, x) {
@@ -158,13 +158,13 @@ func (sc *scanner) remember(s *Store, it *Item, m *memo, first, left int32) {
 	} else if left == m.last {
 		return
 	}
-	id := s.Clients[it.Client].Id
+	id := s.Clients[it.Client].ID
 	bit := sc.bit(m)
 	for o := first; o != None; o = s.At(o).Right {
 		x := s.At(o)
 		sc.marks[o] |= bit
 		m.items = append(m.items, o)
-		if s.sameOrigin(it, x) && s.Clients[x.Client].Id >= id {
+		if s.sameOrigin(it, x) && s.Clients[x.Client].ID >= id {
 			m.stopAt(x)
 		}
 		if o == left {
@@ -197,14 +197,14 @@ func (sc *scanner) drop(k int) {
 	sc.memos[k] = nil
 }
 
-// forget drops all memos.
+// Forget drops all memos.
 func (sc *scanner) Forget(*Store) {
 	for k := range sc.memos {
 		sc.drop(k)
 	}
 }
 
-// linked keeps the memos right when item i has come into a list.
+// Linked keeps the memos right when item i has come into a list.
 func (sc *scanner) Linked(s *Store, i int32) {
 	for k, m := range sc.memos {
 		if m == nil {
@@ -220,7 +220,7 @@ func (sc *scanner) Linked(s *Store, i int32) {
 		sibling := it.OriginC == m.originC && (m.originC == NoClient || it.OriginK == m.originK)
 		switch {
 		case sibling:
-			if s.Clients[it.Client].Id >= s.Clients[m.client].Id {
+			if s.Clients[it.Client].ID >= s.Clients[m.client].ID {
 				m.stopAt(it)
 			}
 		case it.OriginC == NoClient:
@@ -242,7 +242,7 @@ func (sc *scanner) Linked(s *Store, i int32) {
 	}
 }
 
-// split keeps the memos right when j has become the right half of i.
+// Split keeps the memos right when j has become the right half of i.
 func (sc *scanner) Split(s *Store, i, j int32) {
 	if int(i) >= len(sc.marks) {
 		return
@@ -264,7 +264,7 @@ func (sc *scanner) Split(s *Store, i, j int32) {
 	}
 }
 
-// merged keeps the memos right when r is about to become part of l.
+// Merged keeps the memos right when r is about to become part of l.
 func (sc *scanner) Merged(s *Store, l, r int32) {
 	if int(r) >= len(sc.marks) || int(l) >= len(sc.marks) {
 		return

@@ -6,13 +6,13 @@ import (
 	"github.com/starling-rt/starling/yjs/internal/codec"
 )
 
-// none is the index of no item.
+// None is the index of no item.
 const None = int32(-1)
 
-// noClient is the client of an absent origin.
+// NoClient is the client of an absent origin.
 const NoClient = ^uint32(0)
 
-// maxClock bounds the clocks that a document keeps: 32 bits.
+// MaxClock bounds the clocks that a document keeps: 32 bits.
 const MaxClock = 1<<32 - 2
 
 const (
@@ -23,7 +23,7 @@ const (
 	FlagMarker  // a search marker is or was here
 )
 
-// An item is one struct of the document: an Item or a GC of Yjs. Items live in a
+// An Item is one struct of the document: an Item or a GC of Yjs. Items live in a
 // slab and refer to one another by index; nothing in them is a pointer, so the
 // collector sees a document as a handful of objects.
 type Item struct {
@@ -45,12 +45,12 @@ type Item struct {
 func (it *Item) Deleted() bool { return it.Flags&FlagDeleted != 0 }
 func (it *Item) End() uint32   { return it.Clock + it.N }
 
-// countable tells whether the content takes up indexes of a sequence.
+// Countable tells whether the content takes up indexes of a sequence.
 func (it *Item) Countable() bool {
 	return it.Ref != codec.Deleted && it.Ref != codec.Format && it.Ref != codec.GC
 }
 
-// visible is the number of indexes that the item takes up.
+// Visible is the number of indexes that the item takes up.
 func (it *Item) Visible() uint32 {
 	if it.Deleted() || !it.Countable() {
 		return 0
@@ -82,10 +82,10 @@ const (
 	KindXMLText  = 6
 )
 
-// kindDead marks the type of a collected item.
+// KindDead marks the type of a collected item.
 const KindDead = 254
 
-// kindUnknown is the kind of a root that nobody has asked for yet.
+// KindUnknown is the kind of a root that nobody has asked for yet.
 const KindUnknown = 255
 
 // A mapEntry is one key of a type: its chain of items, the last being the value.
@@ -97,7 +97,7 @@ type mapEntry struct {
 
 // A client is one client's structs.
 type client struct {
-	Id     uint64
+	ID     uint64
 	State  uint32 // the next clock
 	Before uint32 // state before the transaction numbered stamp
 	Stamp  uint32
@@ -113,7 +113,7 @@ const (
 	blockMax  = 512
 )
 
-// A store holds the structs of a document.
+// A Store holds the structs of a document.
 type Store struct {
 	chunks    [][]Item
 	Free      int32 // list of freed slots through right
@@ -140,7 +140,7 @@ type IDKey struct{ Client, Clock uint32 }
 
 func (s *Store) At(i int32) *Item { return &s.chunks[i>>chunkBits][i&(chunkSize-1)] }
 
-// alloc stores an item and gives its index. Pointers into the slab are void
+// Alloc stores an item and gives its index. Pointers into the slab are void
 // afterwards.
 func (s *Store) Alloc(it Item) int32 {
 	if s.Free != None {
@@ -169,7 +169,7 @@ func (s *Store) Release(i int32) {
 	s.Free = i
 }
 
-// clientIndex gives the index of a client, making one when it is new.
+// ClientIndex gives the index of a client, making one when it is new.
 func (s *Store) ClientIndex(id uint64) uint32 {
 	if id == s.lastID && len(s.Clients) > 0 {
 		return s.lastIndex
@@ -177,7 +177,7 @@ func (s *Store) ClientIndex(id uint64) uint32 {
 	c, ok := s.clientOf[id]
 	if !ok {
 		c = uint32(len(s.Clients))
-		s.Clients = append(s.Clients, client{Id: id})
+		s.Clients = append(s.Clients, client{ID: id})
 		if s.clientOf == nil {
 			s.clientOf = make(map[uint64]uint32, 1)
 		}
@@ -187,7 +187,7 @@ func (s *Store) ClientIndex(id uint64) uint32 {
 	return c
 }
 
-// stateOf is the next clock of a client that may be unknown.
+// StateOf is the next clock of a client that may be unknown.
 func (s *Store) StateOf(id uint64) uint32 {
 	if c, ok := s.Lookup(id); ok {
 		return s.Clients[c].State
@@ -206,7 +206,7 @@ func (s *Store) Lookup(id uint64) (uint32, bool) {
 	return c, ok
 }
 
-// key interns a name.
+// Key interns a name.
 func (s *Store) Key(name string) int32 {
 	if k, ok := s.KeyOf[name]; ok {
 		return k
@@ -237,7 +237,7 @@ const entriesInMap = 8
 
 func entryKey(t, key int32) uint64 { return uint64(uint32(t))<<32 | uint64(uint32(key)) }
 
-// entryFor finds the entry of a key, or none.
+// EntryFor finds the entry of a key, or none.
 func (s *Store) EntryFor(t, key int32) int32 {
 	ty := &s.Types[t]
 	if ty.entryN > entriesInMap {
@@ -254,7 +254,7 @@ func (s *Store) EntryFor(t, key int32) int32 {
 	return None
 }
 
-// addEntry makes an entry after the type's others.
+// AddEntry makes an entry after the type's others.
 func (s *Store) AddEntry(t, key, first int32) {
 	e := int32(len(s.Entries))
 	s.Entries = append(s.Entries, mapEntry{Key: key, First: first, Last: first, Next: None})
@@ -287,7 +287,7 @@ func (s *Store) AddEntry(t, key, first int32) {
 	}
 }
 
-// dropEntries forgets the keys of a collected type.
+// DropEntries forgets the keys of a collected type.
 func (s *Store) DropEntries(t int32) {
 	ty := &s.Types[t]
 	if ty.entryN > entriesInMap {
@@ -299,7 +299,7 @@ func (s *Store) DropEntries(t int32) {
 	ty.Entry, ty.entryN = None, 0
 }
 
-// value is the item that holds the value of a key, deleted or not, or none.
+// Value is the item that holds the value of a key, deleted or not, or none.
 func (s *Store) Value(t, key int32) int32 {
 	if e := s.EntryFor(t, key); e != None {
 		return s.Entries[e].Last
@@ -307,7 +307,7 @@ func (s *Store) Value(t, key int32) int32 {
 	return None
 }
 
-// root finds or makes a root type.
+// Root finds or makes a root type.
 func (s *Store) Root(name int32, kind uint8) int32 {
 	for _, t := range s.Roots {
 		if s.Types[t].Name == name {
@@ -327,10 +327,10 @@ func (s *Store) NewType(holder int32, kind uint8, name int32) int32 {
 	return int32(len(s.Types) - 1)
 }
 
-// A place is where an item stands in its client's index.
+// A Place is where an item stands in its client's index.
 type Place struct{ b, o int }
 
-// find gives the place of the item that holds a clock, which must be below the
+// Find gives the place of the item that holds a clock, which must be below the
 // client's state.
 func (s *Store) Find(c, clock uint32) Place {
 	cl := &s.Clients[c]
@@ -371,7 +371,7 @@ func (s *Store) Find(c, clock uint32) Place {
 
 func (s *Store) ItemAt(c uint32, p Place) int32 { return s.Clients[c].blocks[p.b][p.o] }
 
-// next gives the place after p; ok is false at the end.
+// Next gives the place after p; ok is false at the end.
 func (s *Store) Next(c uint32, p Place) (Place, bool) {
 	blocks := s.Clients[c].blocks
 	if p.o+1 < len(blocks[p.b]) {
@@ -380,7 +380,7 @@ func (s *Store) Next(c uint32, p Place) (Place, bool) {
 	return Place{p.b + 1, 0}, p.b+1 < len(blocks)
 }
 
-// prev gives the place before p; ok is false at the start.
+// Prev gives the place before p; ok is false at the start.
 func (s *Store) Prev(c uint32, p Place) (Place, bool) {
 	if p.o > 0 {
 		return Place{p.b, p.o - 1}, true
@@ -396,7 +396,7 @@ func (s *Store) LastPlace(c uint32) Place {
 	return Place{len(blocks) - 1, len(blocks[len(blocks)-1]) - 1}
 }
 
-// push appends the client's newest item.
+// Push appends the client's newest item.
 func (s *Store) Push(c uint32, i int32) {
 	cl := &s.Clients[c]
 	n := len(cl.blocks)
@@ -413,7 +413,7 @@ func (s *Store) Push(c uint32, i int32) {
 	cl.Spare = 0
 }
 
-// insertAfter puts an item into the index after p and gives its place.
+// InsertAfter puts an item into the index after p and gives its place.
 func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 	cl := &s.Clients[c]
 	block := cl.blocks[p.b]
@@ -441,7 +441,7 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 	return Place{p.b, at}
 }
 
-// removeAt takes the item at p out of the index.
+// RemoveAt takes the item at p out of the index.
 func (s *Store) RemoveAt(c uint32, p Place) {
 	cl := &s.Clients[c]
 	block := cl.blocks[p.b]
@@ -470,7 +470,7 @@ func (s *Store) DropRedone(it *Item) {
 	}
 }
 
-// head is the first item of the list that an item belongs to.
+// Head is the first item of the list that an item belongs to.
 func (s *Store) Head(t, key int32) int32 {
 	if key == None {
 		return s.Types[t].Start
