@@ -86,6 +86,8 @@ func (d *Doc) applyBlocks(update []byte, v2 bool) error {
 	if err != nil {
 		return err
 	}
+	// Joined first: ranges that name the same units again and again cost once.
+	d.ranges = d.ranges.Canonical()
 	for _, x := range d.ranges {
 		if err := d.applyDelete(x.Client, x.Clock, x.Clock+x.Len); err != nil {
 			return err
@@ -99,11 +101,12 @@ func (d *Doc) arrive(b *codec.Block) error {
 	if b.End() > store.MaxClock {
 		return ErrLimit
 	}
-	missing, blocked, err := d.tryBlock(b)
-	switch {
-	case err != nil:
-		return err
-	case !blocked:
+	future := func(id codec.ID) bool { return id.Client == b.ID.Client && id.Clock >= b.ID.Clock }
+	if b.HasOrigin && future(b.Origin) || b.HasRight && future(b.Right) || b.Parented == codec.ParentID && future(b.Parent) {
+		return ErrMalformed
+	}
+	missing, blocked := d.tryBlock(b)
+	if !blocked {
 		if d.pend.blocks > 0 {
 			return d.wake(b.ID.Client)
 		}
@@ -179,10 +182,7 @@ func (d *Doc) drain(client uint64) error {
 		var b codec.Block
 		err := d.pend.block(client, x, &b)
 		if err == nil {
-			var missing codec.ID
-			var blocked bool
-			missing, blocked, err = d.tryBlock(&b)
-			if blocked {
+			if missing, blocked := d.tryBlock(&b); blocked {
 				d.wait(client, q, missing)
 				return nil
 			}
@@ -204,31 +204,25 @@ func (d *Doc) has(c *uint32, id codec.ID) bool {
 
 // tryBlock applies a block if all that it refers to is there; otherwise blocked
 // is true and missing names what it needs first.
-func (d *Doc) tryBlock(b *codec.Block) (missing codec.ID, blocked bool, err error) {
+func (d *Doc) tryBlock(b *codec.Block) (missing codec.ID, blocked bool) {
 	s := &d.s
 	state := uint64(s.StateOf(b.ID.Client))
 	if b.ID.Clock > state {
-		return codec.ID{Client: b.ID.Client, Clock: b.ID.Clock - 1}, true, nil
+		return codec.ID{Client: b.ID.Client, Clock: b.ID.Clock - 1}, true
 	}
 	if b.End() <= state {
 		d.prog.stale = true
-		return missing, false, nil
+		return missing, false
 	}
 	var oc, rc, pc uint32
-	need := func(id codec.ID) (codec.ID, bool, error) {
-		if id.Client == b.ID.Client {
-			return id, false, ErrMalformed // a reference to its own future
-		}
-		return id, true, nil
-	}
 	if b.HasOrigin && !d.has(&oc, b.Origin) {
-		return need(b.Origin)
+		return b.Origin, true
 	}
 	if b.HasRight && !d.has(&rc, b.Right) {
-		return need(b.Right)
+		return b.Right, true
 	}
 	if b.Parented == codec.ParentID && !d.has(&pc, b.Parent) {
-		return need(b.Parent)
+		return b.Parent, true
 	}
 	c := s.ClientIndex(b.ID.Client)
 	offset := uint32(state - b.ID.Clock)
@@ -236,10 +230,10 @@ func (d *Doc) tryBlock(b *codec.Block) (missing codec.ID, blocked bool, err erro
 		d.prog.stale = true
 	}
 	if b.Ref == codec.String && offset == 0 && b.HasOrigin && oc == c && b.Origin.Clock+1 == state && d.extendRun(c, rc, b) {
-		return missing, false, nil
+		return missing, false
 	}
 	d.applyBlock(b, c, oc, rc, pc, offset)
-	return missing, false, nil
+	return missing, false
 }
 
 // extendRun appends text to the client's newest item, when that is what merging
@@ -318,6 +312,11 @@ func (d *Doc) applyBlock(b *codec.Block, c, oc, rc, pc, offset uint32) {
 		it.Clock, it.N = it.Clock+offset, it.N-offset
 		it.Left = d.cleanEnd(c, it.Clock-1)
 		it.OriginC, it.OriginK = c, it.Clock-1
+		// What is known of this block must be the rest of it, and not other content
+		// under the same clocks.
+		if l := s.At(it.Left); l.Parent != it.Parent || l.Key != it.Key {
+			it.Parent = store.None
+		}
 	}
 	if it.Parent == store.None {
 		d.addGC(c, it.Clock, it.N)
@@ -329,6 +328,13 @@ func (d *Doc) applyBlock(b *codec.Block, c, oc, rc, pc, offset uint32) {
 
 func (d *Doc) addGC(c, clock, n uint32) {
 	d.touch(c)
+	if clock > 0 {
+		if it := d.s.At(d.s.ItemAt(c, d.s.LastPlace(c))); it.Ref == codec.GC {
+			it.N += n
+			d.s.Clients[c].State += n
+			return
+		}
+	}
 	i := d.s.Alloc(store.Item{
 		Client: c, Clock: clock, N: n, OriginC: store.NoClient, RightC: store.NoClient,
 		Left: store.None, Right: store.None, Parent: store.None, Key: store.None, Ref: codec.GC, Flags: store.FlagDeleted,

@@ -75,7 +75,8 @@ type Options struct {
 	// updates. Default: off; a server should leave it to the editors.
 	CleanFormats bool
 	// MaxBlocks bounds the structs of one update. Encoding v2 can name millions in
-	// a few bytes, so lower it where v2 comes from strangers. Default: 16,777,216.
+	// a few bytes; raise it for one's own stored documents of that kind.
+	// Default: 65,536 and 256 more for each byte of the update.
 	MaxBlocks int
 	// MaxPending bounds the bytes kept of updates that wait for others. Default: 16 MiB.
 	MaxPending int

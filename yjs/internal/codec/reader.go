@@ -12,8 +12,10 @@ var ErrMalformed = lib0.ErrMalformed
 // ErrLimit says that an update asks for more than it may.
 var ErrLimit = errors.New("yjs: update exceeds a limit")
 
-// DefaultMaxBlocks bounds the blocks of one update when the caller sets no limit.
-const DefaultMaxBlocks = 1 << 24
+// defaultMaxBlocks bounds the blocks of an update in encoding v2 when the caller
+// sets no limit: run lengths can name millions of blocks in a few bytes. A block
+// of v1 takes two bytes at least, so that its length is limit enough.
+func defaultMaxBlocks(update []byte) int { return 1<<16 + 256*len(update) }
 
 // A Reader reads the blocks of one update, then its delete set.
 type Reader struct {
@@ -41,10 +43,10 @@ type columns struct {
 	bad        bool
 }
 
-// Reset starts to read an update. maxBlocks 0 means DefaultMaxBlocks.
+// Reset starts to read an update. maxBlocks 0 means 65,536 and 256 for each byte.
 func (d *Reader) Reset(update []byte, v2 bool, maxBlocks int) {
 	if maxBlocks <= 0 {
-		maxBlocks = DefaultMaxBlocks
+		maxBlocks = defaultMaxBlocks(update)
 	}
 	*d = Reader{r: lib0.Reader{Buf: update}, maxBlocks: uint64(maxBlocks)}
 	if v2 {

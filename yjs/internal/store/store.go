@@ -66,7 +66,7 @@ type ytype struct {
 	Name    int32 // key index: name of a root, node name of an XML element
 	Entry   int32 // first of its map entries, in the order in which keys appeared
 	entryN  int32
-	Kind    uint8 // type ref, or kindUnknown
+	Kind    uint8 // type ref, or KindUnknown
 	Formats bool  // has or had Format items
 	Indexed bool  // store.positions has an index for its sequence
 }
@@ -129,6 +129,7 @@ type Store struct {
 	Entries   []mapEntry
 	entryOf   map[uint64]int32
 	Roots     []int32
+	rootOf    map[int32]int32
 	Formats   formatTable
 	Redone    map[IDKey]IDKey
 	Positions map[int32]*Positions
@@ -309,19 +310,44 @@ func (s *Store) Value(t, key int32) int32 {
 
 // Root finds or makes a root type.
 func (s *Store) Root(name int32, kind uint8) int32 {
-	for _, t := range s.Roots {
-		if s.Types[t].Name == name {
-			if kind != KindUnknown && s.Types[t].Kind == KindUnknown {
-				s.Types[t].Kind = kind
+	t := s.rootNamed(name)
+	if t == None {
+		t = s.NewType(None, kind, name)
+		s.Roots = append(s.Roots, t)
+		if n := len(s.Roots); n > rootsInList {
+			if s.rootOf == nil {
+				s.rootOf = make(map[int32]int32)
+				for _, r := range s.Roots {
+					s.rootOf[s.Types[r].Name] = r
+				}
 			}
-			return t
+			s.rootOf[name] = t
 		}
+	} else if kind != KindUnknown && s.Types[t].Kind == KindUnknown {
+		s.Types[t].Kind = kind
 	}
-	t := s.NewType(None, kind, name)
-	s.Roots = append(s.Roots, t)
 	return t
 }
 
+// rootsInList is the number of roots beyond which they are found by a map.
+const rootsInList = 8
+
+func (s *Store) rootNamed(name int32) int32 {
+	if s.rootOf != nil {
+		if t, ok := s.rootOf[name]; ok {
+			return t
+		}
+		return None
+	}
+	for _, t := range s.Roots {
+		if s.Types[t].Name == name {
+			return t
+		}
+	}
+	return None
+}
+
+// NewType adds a type.
 func (s *Store) NewType(holder int32, kind uint8, name int32) int32 {
 	s.Types = append(s.Types, ytype{Item: holder, Start: None, Name: name, Entry: None, Kind: kind})
 	return int32(len(s.Types) - 1)
