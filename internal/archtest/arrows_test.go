@@ -21,6 +21,8 @@ const module = "github.com/starling-rt/starling"
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
 	"yjs":                {ours: []string{"yjs/internal/codec", "yjs/internal/lib0", "yjs/internal/store"}},
+	"yjs/awareness":      {ours: []string{"yjs/internal/lib0"}},
+	"yjs/syncproto":      {ours: []string{"yjs", "yjs/internal/lib0"}},
 	"yjs/internal/codec": {ours: []string{"yjs/internal/lib0"}},
 	"yjs/internal/lib0":  {},
 	"yjs/internal/store": {ours: []string{"yjs/internal/codec", "yjs/internal/lib0"}},
