@@ -168,3 +168,24 @@ func ReadBlock(data []byte, id ID, b *Block) error {
 	r.check()
 	return r.err
 }
+
+// Keep cuts the block off after its first n units. n must be above 0.
+func (b *Block) Keep(n uint64) {
+	if n >= b.Len {
+		return
+	}
+	switch b.Ref {
+	case String:
+		off, mid := lib0.UTF16Offset(b.Body, int(b.Len), int(n))
+		if mid {
+			b.Body = append(b.Body[:off:off], lib0.Replacement...)
+		} else {
+			b.Body = b.Body[:off]
+		}
+	case Any:
+		b.Body = b.Body[:SkipValues(b.Body, n)]
+	case JSON:
+		b.Body = b.Body[:SkipStrings(b.Body, n)]
+	}
+	b.Len = n
+}

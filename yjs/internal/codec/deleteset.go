@@ -147,3 +147,13 @@ func ReadStateVector(r *lib0.Reader) StateVector {
 	}
 	return sv
 }
+
+// From is the index of the first range of a client, in a canonical delete set,
+// that ends after a clock.
+func (ds DeleteSet) From(client, clock uint64) int {
+	i, found := slices.BinarySearchFunc(ds, Range{client, clock, 0}, byClientClock)
+	if !found && i > 0 && ds[i-1].Client == client && clock < ds[i-1].Clock+ds[i-1].Len {
+		i--
+	}
+	return i
+}

@@ -136,7 +136,7 @@ func (s *Store) Compact() {
 	fresh := make([]byte, 0, len(s.Arena)-s.dead+1024)
 	for c := range s.Clients {
 		s.Clients[c].Spare = 0
-		s.each(uint32(c), func(_ int32, it *Item) {
+		s.Each(uint32(c), func(_ int32, it *Item) {
 			if it.inArena() {
 				off := uint32(len(fresh))
 				fresh = append(fresh, s.Bytes(it)...)

@@ -91,7 +91,7 @@ func (s *Store) DeleteSet() codec.DeleteSet {
 	var ds codec.DeleteSet
 	for _, c := range s.Descending() {
 		id := s.Clients[c].ID
-		s.each(c, func(_ int32, it *Item) {
+		s.Each(c, func(_ int32, it *Item) {
 			if !it.Deleted() {
 				return
 			}
@@ -103,4 +103,16 @@ func (s *Store) DeleteSet() codec.DeleteSet {
 		})
 	}
 	return ds
+}
+
+// WriteTo writes a client's structs from clock 0 up to a clock.
+func (s *Store) WriteTo(w *codec.Writer, c, end uint32) {
+	var b codec.Block
+	s.Each(c, func(_ int32, it *Item) {
+		if it.Clock < end {
+			s.fill(&b, it)
+			b.Keep(uint64(end - it.Clock))
+			w.Block(&b, 0)
+		}
+	})
 }

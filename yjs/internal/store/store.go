@@ -481,8 +481,8 @@ func (s *Store) RemoveAt(c uint32, p Place) {
 	cl.blocks[p.b] = append(block[:p.o], block[p.o+1:]...)
 }
 
-// each calls f for every item of a client.
-func (s *Store) each(c uint32, f func(i int32, it *Item)) {
+// Each calls f for every item of a client.
+func (s *Store) Each(c uint32, f func(i int32, it *Item)) {
 	for _, block := range s.Clients[c].blocks {
 		for _, i := range block {
 			f(i, s.At(i))
