@@ -17,7 +17,8 @@ type txn struct {
 	deleted  []span        // in the order of deletion; sorted and joined by commit
 	halves   []store.IDKey // right sides of splits, to be joined again if nothing came between
 	changed  map[int32]map[int32]bool
-	order    []int32 // types in the order of their first change
+	firsts   []uint32 // clients in the order of their first deletion, when tracking
+	order    []int32  // types in the order of their first change
 	subdocs  struct{ added, removed []int32 }
 	clean    bool // formatting may need a clean-up
 	tracking bool // changed types are noted: somebody wants to know
@@ -115,6 +116,13 @@ func (d *Doc) commit() {
 
 func (d *Doc) finish(t *txn) {
 	s := &d.s
+	if t.tracking {
+		for _, r := range t.deleted {
+			if n := len(t.firsts); (n == 0 || t.firsts[n-1] != r.client) && !slices.Contains(t.firsts, r.client) {
+				t.firsts = append(t.firsts, r.client)
+			}
+		}
+	}
 	t.deleted = joinSpans(t.deleted)
 	if t.tracking {
 		d.observe(t)

@@ -5,8 +5,8 @@ import (
 	"github.com/starling-rt/starling/yjs/internal/lib0"
 )
 
-// inArena tells whether the item's content is bytes a..a+b of the arena.
-func (it *Item) inArena() bool {
+// InArena tells whether the item's content is bytes a..a+b of the arena.
+func (it *Item) InArena() bool {
 	switch it.Ref {
 	case codec.JSON, codec.Binary, codec.String, codec.Embed, codec.Any, codec.Doc:
 		return true
@@ -55,7 +55,7 @@ func (s *Store) Extend(i int32, p []byte) {
 // CutContent divides the content of it after k units: it keeps the left part,
 // the right part goes to r. Surrogate pairs that are cut become two U+FFFD.
 func (s *Store) CutContent(it, r *Item, k uint32) {
-	if !it.inArena() {
+	if !it.InArena() {
 		return
 	}
 	var off int
@@ -104,7 +104,7 @@ func (s *Store) cutPair(it, r *Item, off int) {
 
 // JoinContent appends the content of r to that of l, for a merge.
 func (s *Store) JoinContent(l, r *Item) {
-	if !l.inArena() {
+	if !l.InArena() {
 		return
 	}
 	if l.A+l.B != r.A {
@@ -120,7 +120,7 @@ func (s *Store) JoinContent(l, r *Item) {
 // DropContent forgets the content of an item that is being collected.
 func (s *Store) DropContent(it *Item) {
 	switch {
-	case it.inArena():
+	case it.InArena():
 		s.dead += int(it.B)
 	case it.Ref == codec.Format:
 		s.Formats.drop(it.A)
@@ -137,7 +137,7 @@ func (s *Store) Compact() {
 	for c := range s.Clients {
 		s.Clients[c].Spare = 0
 		s.Each(uint32(c), func(_ int32, it *Item) {
-			if it.inArena() {
+			if it.InArena() {
 				off := uint32(len(fresh))
 				fresh = append(fresh, s.Bytes(it)...)
 				it.A = off
@@ -150,7 +150,7 @@ func (s *Store) Compact() {
 // A Format is the content of a Format item: a key and a value.
 type Format struct {
 	Key   int32
-	refs  int32 // items that have it
+	Refs  int32 // items that have it
 	Value lib0.Value
 	raw   string // as it came: JSON text or an any
 	json  bool
@@ -177,7 +177,7 @@ func composite(v lib0.Value) bool {
 // Add finds or makes the format that was received as raw.
 func (t *formatTable) Add(key int32, raw []byte, json bool) uint32 {
 	if i, ok := t.shared[formatKey{key, json, string(raw)}]; ok {
-		t.All[i].refs++
+		t.All[i].Refs++
 		return i
 	}
 	var v lib0.Value
@@ -194,14 +194,14 @@ func (t *formatTable) Add(key int32, raw []byte, json bool) uint32 {
 func (t *formatTable) Of(key int32, v lib0.Value) uint32 {
 	raw := string(v.AppendAny(nil))
 	if i, ok := t.shared[formatKey{key, false, raw}]; ok {
-		t.All[i].refs++
+		t.All[i].Refs++
 		return i
 	}
 	return t.insert(Format{Key: key, Value: v, raw: raw})
 }
 
 func (t *formatTable) insert(f Format) uint32 {
-	f.refs = 1
+	f.Refs = 1
 	var i uint32
 	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
@@ -221,7 +221,7 @@ func (t *formatTable) insert(f Format) uint32 {
 
 func (t *formatTable) drop(i uint32) {
 	f := &t.All[i]
-	if f.refs--; f.refs > 0 {
+	if f.Refs--; f.Refs > 0 {
 		return
 	}
 	if !composite(f.Value) {
