@@ -69,9 +69,10 @@ func (d *Doc) apply(update []byte, origin any, v2 bool) (Applied, error) {
 const maxArena = 1<<32 - 1<<20
 
 func (d *Doc) applyBlocks(update []byte, v2 bool) error {
-	r := &d.reader
+	var r codec.Reader
 	r.Reset(update, v2, d.opts.MaxBlocks)
-	b := &d.block
+	var block codec.Block
+	b := &block
 	for r.Next(b) {
 		if b.Ref == codec.Skip {
 			d.prog.stale = true

@@ -83,7 +83,7 @@ func (t *Text) insertAt(index int, part textPart, attrs Attrs, inherit bool) err
 		if inherit {
 			list = p.attrs.clone()
 		}
-		t.d.insertText(t.t, p, part, list)
+		t.d.insertText(t.t, &p, part, list)
 		return nil
 	})
 }
@@ -95,7 +95,8 @@ func (t *Text) Delete(index, n int) error {
 		return err
 	}
 	return t.edit(func() error {
-		t.d.deleteText(t.t, t.d.textAt(t.t, from, true), to-from)
+		p := t.d.textAt(t.t, from, true)
+		t.d.deleteText(t.t, &p, to-from)
 		return nil
 	})
 }
@@ -116,7 +117,7 @@ func (t *Text) Format(index, n int, attrs Attrs) error {
 		}
 		p := t.d.textAt(t.t, from, false)
 		if p.right != store.None {
-			t.d.formatText(t.t, p, to-from, list)
+			t.d.formatText(t.t, &p, to-from, list)
 		}
 		return nil
 	})
@@ -161,7 +162,7 @@ func (t *Text) ApplyDelta(delta Delta) error {
 		}
 		p := t.d.textStart(t.t)
 		for _, op := range delta {
-			if err := t.applyOp(p, op); err != nil {
+			if err := t.applyOp(&p, op); err != nil {
 				return err
 			}
 		}

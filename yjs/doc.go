@@ -120,8 +120,8 @@ type observing struct {
 
 // scratch is memory that is used again.
 type scratch struct {
-	reader codec.Reader
-	block  codec.Block
+	writer codec.Writer
+	update Update
 	ranges codec.DeleteSet
 	todo   []int32
 }

@@ -93,7 +93,8 @@ func (d *Doc) encodeTxn(t *txn, v2 bool) []byte {
 			return cmp.Compare(s.Clients[b.client].ID, s.Clients[a.client].ID)
 		})
 	}
-	w := codec.NewWriter(v2, 64)
+	w := &d.writer
+	w.Reset(v2)
 	for _, x := range t.touched {
 		s.WriteFrom(w, x.client, x.before)
 	}
@@ -114,9 +115,10 @@ func (d *Doc) emit(t *txn) {
 		d.want = false
 		d.wanted = d.encodeTxn(t, false)
 	}
+	d.update = Update{Origin: t.origin, Local: t.local, doc: d, t: t}
 	for _, f := range d.onUpdate {
 		if f != nil {
-			f(&Update{Origin: t.origin, Local: t.local, doc: d, t: t})
+			f(&d.update)
 		}
 	}
 }

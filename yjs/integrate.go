@@ -183,8 +183,5 @@ func (d *Doc) pushChildren(t int32, todo []int32) []int32 {
 	for e := ty.Entry; e != store.None; e = s.Entries[e].Next {
 		todo = append(todo, s.Entries[e].Last)
 	}
-	if d.tx.changed != nil {
-		delete(d.tx.changed, t)
-	}
 	return todo
 }

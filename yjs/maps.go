@@ -72,7 +72,7 @@ func (d *Doc) setKey(t int32, key string, c Content) {
 
 func (h *handle) drop(key string) error {
 	return h.edit(func() error {
-		k, ok := h.d.s.KeyOf[key]
+		k, ok := h.d.s.FindKey(key)
 		if !ok {
 			return nil
 		}
@@ -87,7 +87,7 @@ func (h *handle) lookup(key string) (Content, bool) {
 	if h.d == nil {
 		return Value{}, false
 	}
-	k, ok := h.d.s.KeyOf[key]
+	k, ok := h.d.s.FindKey(key)
 	if !ok {
 		return Value{}, false
 	}

@@ -104,7 +104,7 @@ func (d *Doc) observe(t *txn) {
 	s := &d.s
 	var all []*Event
 	for _, ty := range t.order {
-		if t.changed[ty] == nil || s.Types[ty].Kind == store.KindDead || s.Types[ty].Item != store.None && s.At(s.Types[ty].Item).Deleted() {
+		if s.Types[ty].Kind == store.KindDead || s.Types[ty].Item != store.None && s.At(s.Types[ty].Item).Deleted() {
 			continue
 		}
 		if !t.local {

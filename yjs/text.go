@@ -108,22 +108,22 @@ func (d *Doc) forward(p *textPos) {
 	p.left, p.right = p.right, it.Right
 }
 
-func (d *Doc) textStart(t int32) *textPos {
-	return &textPos{left: store.None, right: d.s.Types[t].Start}
+func (d *Doc) textStart(t int32) textPos {
+	return textPos{left: store.None, right: d.s.Types[t].Start}
 }
 
 // textAt finds an index. marked uses the search markers, which know no attributes.
-func (d *Doc) textAt(t int32, index uint32, marked bool) *textPos {
-	p := d.textStart(t)
+func (d *Doc) textAt(t int32, index uint32, marked bool) (p textPos) {
+	p = d.textStart(t)
 	if marked {
 		if m, ok := d.findMarker(t, index); ok {
 			p.left, p.right, p.index = d.s.At(m.item).Left, m.item, m.index
-			d.advance(p, index-m.index)
+			d.advance(&p, index-m.index)
 			return p
 		}
 	}
-	d.skipTo(t, p, index)
-	d.advance(p, index-p.index)
+	d.skipTo(t, &p, index)
+	d.advance(&p, index-p.index)
 	return p
 }
 

@@ -13,16 +13,20 @@ type txn struct {
 	origin   any
 	local    bool
 	stamp    uint32
-	touched  []touch       // clients with new structs
-	deleted  []span        // in the order of deletion; sorted and joined by commit
-	halves   []store.IDKey // right sides of splits, to be joined again if nothing came between
-	changed  map[int32]map[int32]bool
-	firsts   []uint32 // clients in the order of their first deletion, when tracking
-	order    []int32  // types in the order of their first change
+	touched  []touch                  // clients with new structs
+	deleted  []span                   // in the order of deletion; sorted and joined by commit
+	halves   []store.IDKey            // right sides of splits, to be joined again if nothing came between
+	noted    []place                  // what changed, with repetitions
+	changed  map[int32]map[int32]bool // by changedTypes
+	firsts   []uint32                 // clients in the order of their first deletion, when tracking
+	order    []int32                  // types in the order of their first change
 	subdocs  struct{ added, removed []int32 }
 	clean    bool // formatting may need a clean-up
 	tracking bool // changed types are noted: somebody wants to know
 }
+
+// A place is the sequence of a type (key none) or one of its keys.
+type place struct{ t, key int32 }
 
 // A touch is a client's state before a transaction added to it.
 type touch struct{ client, before uint32 }
@@ -42,7 +46,7 @@ func (d *Doc) begin(origin any, local bool) bool {
 	}
 	*t = txn{
 		origin: origin, local: local, stamp: d.stamp,
-		touched: t.touched[:0], deleted: t.deleted[:0], halves: t.halves[:0], order: t.order[:0],
+		touched: t.touched[:0], deleted: t.deleted[:0], halves: t.halves[:0], order: t.order[:0], noted: t.noted[:0],
 		tracking: d.tracking || len(d.marks) > 0,
 	}
 	d.tx = t
@@ -85,16 +89,27 @@ func (d *Doc) change(t, key int32) {
 			return
 		}
 	}
-	keys := d.tx.changed[t]
-	if keys == nil {
-		if d.tx.changed == nil {
-			d.tx.changed = make(map[int32]map[int32]bool)
-		}
-		keys = make(map[int32]bool, 1)
-		d.tx.changed[t] = keys
-		d.tx.order = append(d.tx.order, t)
+	// Consecutive changes of one place are noted once; see changedTypes for the rest.
+	x := place{t, key}
+	if n := len(d.tx.noted); n == 0 || d.tx.noted[n-1] != x {
+		d.tx.noted = append(d.tx.noted, x)
 	}
-	keys[key] = true
+}
+
+// changedTypes sorts out what change has noted: per type its keys, and the types
+// in the order of their first change.
+func (t *txn) changedTypes() {
+	t.changed = make(map[int32]map[int32]bool)
+	t.order = t.order[:0]
+	for _, x := range t.noted {
+		keys := t.changed[x.t]
+		if keys == nil {
+			keys = make(map[int32]bool, 1)
+			t.changed[x.t] = keys
+			t.order = append(t.order, x.t)
+		}
+		keys[x.key] = true
+	}
 }
 
 // commit ends the open transaction: observers, collection, merging, update events.
@@ -112,11 +127,29 @@ func (d *Doc) commit() {
 	clear(d.queue)
 	d.queue = d.queue[:0]
 	d.inCommit = false
+	d.trim()
+}
+
+// trim gives up scratch memory that a large transaction has made large.
+func (d *Doc) trim() {
+	const most = 256
+	t := &d.spareTxn
+	if cap(t.deleted) > most || cap(t.halves) > most || cap(t.noted) > most || cap(t.touched) > most {
+		*t = txn{}
+	}
+	if cap(d.ranges) > most {
+		d.ranges = nil
+	}
+	if cap(d.todo) > most {
+		d.todo = nil
+	}
+	d.writer.Trim(64 * most)
+	d.update = Update{}
 }
 
 func (d *Doc) finish(t *txn) {
 	s := &d.s
-	if t.tracking {
+	if len(d.onTxn) > 0 {
 		for _, r := range t.deleted {
 			if n := len(t.firsts); (n == 0 || t.firsts[n-1] != r.client) && !slices.Contains(t.firsts, r.client) {
 				t.firsts = append(t.firsts, r.client)
@@ -124,7 +157,8 @@ func (d *Doc) finish(t *txn) {
 		}
 	}
 	t.deleted = joinSpans(t.deleted)
-	if t.tracking {
+	if t.tracking && (!t.local || d.tracking) {
+		t.changedTypes()
 		d.observe(t)
 	}
 	if !d.opts.KeepDeleted {

@@ -320,7 +320,8 @@ func (d *Doc) adopt(c Content, i int32) {
 	pre := h.pre
 	h.d, h.t, h.pre = d, int32(d.s.At(i).A), nil
 	if pre.text != "" {
-		d.insertText(h.t, d.textStart(h.t), textRun(pre.text), nil)
+		p := d.textStart(h.t)
+		d.insertText(h.t, &p, textRun(pre.text), nil)
 	}
 	for _, e := range pre.entries {
 		d.setKey(h.t, e.Key, e.Value)

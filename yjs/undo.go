@@ -141,7 +141,7 @@ func (u *Undo) covers(i int32) bool {
 func (u *Undo) touches(t *txn) bool {
 	s := &u.d.s
 	for _, ty := range t.order {
-		if t.changed[ty] == nil || s.Types[ty].Kind == store.KindDead {
+		if s.Types[ty].Kind == store.KindDead {
 			continue
 		}
 		if h := s.Types[ty].Item; h != store.None && s.At(h).Deleted() {
@@ -275,8 +275,8 @@ func (u *Undo) pop(stack *[]undoStep) (changed bool) {
 		*stack = (*stack)[:len(*stack)-1]
 		changed = u.apply(st)
 	}
-	for t, keys := range d.tx.changed {
-		if m := d.marks[t]; m != nil && keys[store.None] {
+	for _, x := range d.tx.noted {
+		if m := d.marks[x.t]; m != nil && x.key == store.None {
 			m.list = m.list[:0]
 		}
 	}

@@ -38,6 +38,21 @@ func NewWriter(v2 bool, size int) *Writer {
 	return w
 }
 
+// Reset makes the writer as new, with the memory it has.
+func (w *Writer) Reset(v2 bool) {
+	*w = Writer{rest: w.rest[:0], sections: w.sections[:0]}
+	if v2 {
+		w.cols = &columnWriters{}
+	}
+}
+
+// Trim gives up the writer's memory if it is more than so many bytes.
+func (w *Writer) Trim(most int) {
+	if cap(w.rest) > most || w.cols != nil {
+		*w = Writer{}
+	}
+}
+
 // Block writes b without its first offset units.
 func (w *Writer) Block(b *Block, offset uint64) {
 	if offset > 0 {

@@ -52,13 +52,13 @@ func (s *Store) fill(b *codec.Block, it *Item) {
 	if !b.HasOrigin && !b.HasRight {
 		ty := &s.Types[it.Parent]
 		if ty.Item == None {
-			b.Parented, b.Root = codec.ParentRoot, []byte(s.Keys[ty.Name])
+			b.Parented, b.Root = codec.ParentRoot, bytesOf(s.Keys[ty.Name])
 		} else {
 			h := s.At(ty.Item)
 			b.Parented, b.Parent = codec.ParentID, codec.ID{Client: s.Clients[h.Client].ID, Clock: uint64(h.Clock)}
 		}
 		if b.HasKey {
-			b.Key = []byte(s.Keys[it.Key])
+			b.Key = bytesOf(s.Keys[it.Key])
 		}
 	}
 	s.fillContent(b, it)
@@ -72,12 +72,12 @@ func (s *Store) fillContent(b *codec.Block, it *Item) {
 		b.Body, b.BodyJSON = s.Bytes(it), it.Flags&FlagJSON != 0
 	case codec.Format:
 		f := &s.Formats.All[it.A]
-		b.Name, b.Body, b.BodyJSON = []byte(s.Keys[f.Key]), []byte(f.raw), f.json
+		b.Name, b.Body, b.BodyJSON = bytesOf(s.Keys[f.Key]), bytesOf(f.raw), f.json
 	case codec.Type:
 		ty := &s.Types[it.A]
 		b.TypeRef = ty.Kind
 		if ty.Name != None {
-			b.Name = []byte(s.Keys[ty.Name])
+			b.Name = bytesOf(s.Keys[ty.Name])
 		}
 	case codec.Doc:
 		r := lib0.Reader{Buf: s.Bytes(it)}

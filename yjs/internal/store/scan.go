@@ -78,7 +78,11 @@ func (s *Store) Place(it *Item) int32 {
 			if x.OriginC == NoClient {
 				break
 			}
-			oi := s.ItemAt(x.OriginC, s.Find(x.OriginC, x.OriginK))
+			// Mostly the origin is what stands before.
+			oi := x.Left
+			if oi == None || s.At(oi).Client != x.OriginC || s.At(oi).End()-1 != x.OriginK {
+				oi = s.ItemAt(x.OriginC, s.Find(x.OriginC, x.OriginK))
+			}
 			if q := sc.seq[oi]; q >= start {
 				if q < cleared {
 					left = o

@@ -2,6 +2,7 @@ package store
 
 import (
 	"sort"
+	"unsafe"
 
 	"github.com/starling-rt/starling/yjs/internal/codec"
 )
@@ -125,7 +126,7 @@ type Store struct {
 	dead      int // bytes of the arena that nothing refers to
 	Types     []ytype
 	Keys      []string
-	KeyOf     map[string]int32
+	keyOf     map[string]int32
 	Entries   []mapEntry
 	entryOf   map[uint64]int32
 	Roots     []int32
@@ -170,17 +171,23 @@ func (s *Store) Release(i int32) {
 	s.Free = i
 }
 
+// inList is the number of clients, keys or roots beyond which they are found by
+// a map; a small document does without.
+const inList = 8
+
 // ClientIndex gives the index of a client, making one when it is new.
 func (s *Store) ClientIndex(id uint64) uint32 {
-	if id == s.lastID && len(s.Clients) > 0 {
-		return s.lastIndex
+	if c, ok := s.Lookup(id); ok {
+		return c
 	}
-	c, ok := s.clientOf[id]
-	if !ok {
-		c = uint32(len(s.Clients))
-		s.Clients = append(s.Clients, client{ID: id})
+	c := uint32(len(s.Clients))
+	s.Clients = append(s.Clients, client{ID: id})
+	if len(s.Clients) > inList {
 		if s.clientOf == nil {
-			s.clientOf = make(map[uint64]uint32, 1)
+			s.clientOf = make(map[uint64]uint32)
+			for i := range s.Clients {
+				s.clientOf[s.Clients[i].ID] = uint32(i)
+			}
 		}
 		s.clientOf[id] = c
 	}
@@ -200,6 +207,15 @@ func (s *Store) Lookup(id uint64) (uint32, bool) {
 	if id == s.lastID && len(s.Clients) > 0 {
 		return s.lastIndex, true
 	}
+	if s.clientOf == nil {
+		for i := range s.Clients {
+			if s.Clients[i].ID == id {
+				s.lastID, s.lastIndex = id, uint32(i)
+				return uint32(i), true
+			}
+		}
+		return 0, false
+	}
 	c, ok := s.clientOf[id]
 	if ok {
 		s.lastID, s.lastIndex = id, c
@@ -209,28 +225,50 @@ func (s *Store) Lookup(id uint64) (uint32, bool) {
 
 // Key interns a name.
 func (s *Store) Key(name string) int32 {
-	if k, ok := s.KeyOf[name]; ok {
+	if k, ok := s.FindKey(name); ok {
 		return k
-	}
-	return s.addKey(name)
-}
-
-func (s *Store) KeyBytes(name []byte) int32 {
-	if k, ok := s.KeyOf[string(name)]; ok {
-		return k
-	}
-	return s.addKey(string(name))
-}
-
-func (s *Store) addKey(name string) int32 {
-	if s.KeyOf == nil {
-		s.KeyOf = make(map[string]int32, 1)
 	}
 	k := int32(len(s.Keys))
 	s.Keys = append(s.Keys, name)
-	s.KeyOf[name] = k
+	if len(s.Keys) > inList {
+		if s.keyOf == nil {
+			s.keyOf = make(map[string]int32)
+			for i, x := range s.Keys {
+				s.keyOf[x] = int32(i)
+			}
+		}
+		s.keyOf[name] = k
+	}
 	return k
 }
+
+// FindKey finds an interned name.
+func (s *Store) FindKey(name string) (int32, bool) {
+	if s.keyOf != nil {
+		k, ok := s.keyOf[name]
+		return k, ok
+	}
+	for i, x := range s.Keys {
+		if x == name {
+			return int32(i), true
+		}
+	}
+	return None, false
+}
+
+// KeyBytes interns a name.
+func (s *Store) KeyBytes(name []byte) int32 {
+	if k, ok := s.FindKey(view(name)); ok {
+		return k
+	}
+	return s.Key(string(name))
+}
+
+// view is a string of the same bytes, for as long as they stay what they are.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf is the bytes of a string, not to be written to.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // entriesInMap is the number of keys of one type beyond which they are found by
 // a map and not by walking.
@@ -314,7 +352,7 @@ func (s *Store) Root(name int32, kind uint8) int32 {
 	if t == None {
 		t = s.NewType(None, kind, name)
 		s.Roots = append(s.Roots, t)
-		if n := len(s.Roots); n > rootsInList {
+		if n := len(s.Roots); n > inList {
 			if s.rootOf == nil {
 				s.rootOf = make(map[int32]int32)
 				for _, r := range s.Roots {
@@ -328,9 +366,6 @@ func (s *Store) Root(name int32, kind uint8) int32 {
 	}
 	return t
 }
-
-// rootsInList is the number of roots beyond which they are found by a map.
-const rootsInList = 8
 
 func (s *Store) rootNamed(name int32) int32 {
 	if s.rootOf != nil {
@@ -379,10 +414,22 @@ func (s *Store) Find(c, clock uint32) Place {
 	}
 	b := 0
 	if lastB > 0 {
-		b = sort.Search(lastB, func(i int) bool { return s.At(cl.blocks[i+1][0]).Clock > clock })
+		// Clocks are spread evenly, more or less: guess first.
+		b = int(uint64(clock) * uint64(lastB+1) / uint64(cl.State))
+		if s.At(cl.blocks[b][0]).Clock > clock || b < lastB && s.At(cl.blocks[b+1][0]).Clock <= clock {
+			b = sort.Search(lastB, func(i int) bool { return s.At(cl.blocks[i+1][0]).Clock > clock })
+		}
 	}
 	block := cl.blocks[b]
 	lo, hi := 0, len(block)-1
+	// In a block of single units the place is known.
+	if k := int(clock - s.At(block[0]).Clock); k <= hi {
+		if s.At(block[k]).Clock == clock {
+			cl.hitB, cl.hitO = int32(b), int32(k)
+			return Place{b, k}
+		}
+		hi = k
+	}
 	for lo < hi {
 		mid := int(uint(lo+hi+1) >> 1)
 		if s.At(block[mid]).Clock <= clock {
