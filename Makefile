@@ -28,3 +28,16 @@ check: lint race ## format, vet, staticcheck, errorlint, and the tests under -ra
 
 clean: ## remove what was built
 	rm -rf bin
+
+.PHONY: yjs-bench yjs-fuzz yjs-peer
+
+yjs-peer: yjs/testdata/js/node_modules/.package-lock.json
+
+yjs/testdata/js/node_modules/.package-lock.json: yjs/testdata/js/package-lock.json
+	cd yjs/testdata/js && npm ci --no-audit --no-fund
+
+yjs-bench: yjs-peer ## npm yjs and package yjs in turn, into docs/benchmarks.md (data: STARLING_DATA)
+	YJS_BENCH=1 $(GO) test -run TestBenchTable -count 1 -timeout 30m -v ./yjs
+
+yjs-fuzz: yjs-peer ## edit together with npm yjs at random (DURATION=1h SEED=1)
+	YJS_FUZZ=$(or $(DURATION),1h) YJS_SEED=$(SEED) $(GO) test -run TestAgainstYjs -count 1 -timeout 25h -v ./yjs

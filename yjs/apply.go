@@ -259,6 +259,7 @@ func (d *Doc) extendRun(c, rc uint32, b *codec.Block) bool {
 	d.touch(c)
 	s.Extend(i, b.Body)
 	n := uint32(b.Len)
+	s.Wide = s.Wide || len(b.Body) != int(b.Len)
 	it.N += n
 	s.Clients[c].State += n
 	ty := &s.Types[it.Parent]
@@ -349,6 +350,7 @@ func (d *Doc) takeContent(it *store.Item, b *codec.Block) {
 	switch b.Ref {
 	case codec.JSON, codec.Binary, codec.String, codec.Any:
 		it.A, it.B = s.Put(b.Body)
+		s.Wide = s.Wide || it.Ref == codec.String && it.B != it.N
 	case codec.Embed:
 		it.A, it.B = s.Put(b.Body)
 		if b.BodyJSON {

@@ -162,6 +162,11 @@ func (d *Doc) deleteItem(i int32) {
 			}
 		}
 		it.Flags |= store.FlagDeleted
+		if it.Flags&store.FlagMarker != 0 {
+			if ms := d.marks[it.Parent]; ms != nil {
+				ms.stale = true
+			}
+		}
 		d.tx.deleted = append(d.tx.deleted, span{it.Client, it.Clock, it.N})
 		d.change(it.Parent, it.Key)
 		switch it.Ref {

@@ -23,6 +23,9 @@ type marker struct {
 type markers struct {
 	list []marker
 	off  bool // the text has had formatting: Yjs walks from the start
+	// stale says that a marker may stand on an invisible item, or on one whose flag
+	// is not set; otherwise moving is nothing but arithmetic.
+	stale bool
 }
 
 // markersOf gives the markers of an Array or Text, or nil.
@@ -84,6 +87,7 @@ func (d *Doc) findMarker(t int32, index uint32) (marker, bool) {
 		s.At(m.item).Flags &^= store.FlagMarker
 		*m = marker{p, at, d.markClock}
 		s.At(p).Flags |= store.FlagMarker
+		ms.stale = true
 		return *m, true
 	}
 	return d.mark(ms, p, at), true
@@ -92,6 +96,7 @@ func (d *Doc) findMarker(t int32, index uint32) (marker, bool) {
 func (d *Doc) mark(ms *markers, p int32, at uint32) marker {
 	s := &d.s
 	m := marker{p, at, d.markClock}
+	ms.stale = true
 	if len(ms.list) < maxMarkers {
 		ms.list = append(ms.list, m)
 		s.At(p).Flags |= store.FlagMarker
@@ -168,9 +173,10 @@ func (d *Doc) moveMarkers(t int32, index uint32, n int) {
 		return
 	}
 	s := &d.s
+	check := n > 0 && ms.stale
 	for k := len(ms.list) - 1; k >= 0; k-- {
 		m := &ms.list[k]
-		if n > 0 {
+		if check {
 			p := m.item
 			s.At(p).Flags &^= store.FlagMarker
 			for p != store.None && s.At(p).Visible() == 0 {
@@ -189,6 +195,9 @@ func (d *Doc) moveMarkers(t int32, index uint32, n int) {
 			m.index = uint32(max(int64(index), int64(m.index)+int64(n)))
 		}
 	}
+	if check {
+		ms.stale = false
+	}
 }
 
 // mergedMarkers keeps the markers right when r is about to become part of l.
@@ -202,6 +211,7 @@ func (d *Doc) mergedMarkers(t, l, r int32) {
 		if m := &ms.list[k]; m.item == r {
 			m.item = l
 			m.index -= v
+			ms.stale = true
 		}
 	}
 }

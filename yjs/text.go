@@ -379,6 +379,9 @@ func (d *Doc) cleanGap(start, curr int32, startAttrs attrList, currAttrs *attrLi
 
 // border moves an index off the middle of a surrogate pair: before it, or after.
 func (d *Doc) border(t int32, index uint32, after bool) uint32 {
+	if !d.s.Wide {
+		return index
+	}
 	i, off, ok := d.unitAt(t, index)
 	if !ok || off == 0 || d.s.At(i).Ref != codec.String {
 		return index

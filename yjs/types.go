@@ -232,7 +232,9 @@ func (d *Doc) textItem(text string) store.Item {
 	off := uint32(len(d.s.Arena))
 	d.s.Arena = append(d.s.Arena, text...)
 	body := d.s.Arena[off:]
-	return store.Item{Ref: codec.String, A: off, B: uint32(len(body)), N: uint32(lib0.UTF16Len(body))}
+	it := store.Item{Ref: codec.String, A: off, B: uint32(len(body)), N: uint32(lib0.UTF16Len(body))}
+	d.s.Wide = d.s.Wide || it.B != it.N
+	return it
 }
 
 // valueItem makes the content of JSON-like values.

@@ -11,6 +11,7 @@
 package lib0
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
 	"unicode/utf8"
@@ -167,7 +168,10 @@ func AppendString(b []byte, s string) []byte {
 // UTF16Len is the number of UTF-16 units of valid UTF-8.
 func UTF16Len(s []byte) int {
 	n := 0
-	for i := 0; i < len(s); i++ {
+	for len(s)-n >= 8 && binary.LittleEndian.Uint64(s[n:])&0x8080808080808080 == 0 {
+		n += 8
+	}
+	for i := n; i < len(s); i++ {
 		switch c := s[i]; {
 		case c < 0x80, c >= 0xc0 && c < 0xf0:
 			n++

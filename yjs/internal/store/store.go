@@ -123,7 +123,8 @@ type Store struct {
 	lastID    uint64 // look-up cache of clientOf
 	lastIndex uint32
 	Arena     []byte
-	dead      int // bytes of the arena that nothing refers to
+	Wide      bool // some text has been other than ASCII
+	dead      int  // bytes of the arena that nothing refers to
 	Types     []ytype
 	Keys      []string
 	keyOf     map[string]int32
