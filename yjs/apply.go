@@ -3,6 +3,7 @@ package yjs
 import (
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/lib0"
+	"github.com/starling-rt/starling/yjs/internal/pending"
 	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
@@ -61,7 +62,7 @@ func (d *Doc) apply(update []byte, origin any, v2 bool) (Applied, error) {
 			out.Update, d.wanted = d.wanted, nil
 		}
 	}
-	out.Pending = !d.pend.empty()
+	out.Pending = !d.pend.Empty()
 	return out, err
 }
 
@@ -108,57 +109,57 @@ func (d *Doc) arrive(b *codec.Block) error {
 	}
 	missing, blocked := d.tryBlock(b)
 	if !blocked {
-		if d.pend.blocks > 0 {
+		if d.pend.Blocks > 0 {
 			return d.wake(b.ID.Client)
 		}
 		return nil
 	}
 	d.prog.stale = true
-	if err := d.pend.add(b, d.opts.MaxPending); err != nil {
+	if err := d.pend.Add(b, d.opts.MaxPending); err != nil {
 		return err
 	}
-	q := d.pend.queues[b.ID.Client]
-	if q.heap[0].clock == b.ID.Clock {
+	q := d.pend.Queues[b.ID.Client]
+	if q.Heap[0].Clock == b.ID.Clock {
 		d.wait(b.ID.Client, q, missing)
 	}
 	return nil
 }
 
 // wait notes what the first block of a queue waits for.
-func (d *Doc) wait(client uint64, q *queue, missing codec.ID) {
-	if q.waitFor == missing {
+func (d *Doc) wait(client uint64, q *pending.Queue, missing codec.ID) {
+	if q.WaitFor == missing {
 		return
 	}
-	q.waitFor = missing
+	q.WaitFor = missing
 	if missing.Client != client {
-		d.pend.waiting[missing.Client] = append(d.pend.waiting[missing.Client], waiter{client, missing.Clock})
+		d.pend.Waiting[missing.Client] = append(d.pend.Waiting[missing.Client], pending.Waiter{Client: client, Clock: missing.Clock})
 	}
 }
 
 // wake applies pending blocks after the state of a client has advanced.
 func (d *Doc) wake(client uint64) error {
 	todo := []uint64{client}
-	for len(todo) > 0 && d.pend.blocks > 0 {
+	for len(todo) > 0 && d.pend.Blocks > 0 {
 		c := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if err := d.drain(c); err != nil {
 			return err
 		}
 		state := uint64(d.s.StateOf(c))
-		list := d.pend.waiting[c]
+		list := d.pend.Waiting[c]
 		n := 0
 		for _, w := range list {
-			if w.clock < state {
-				todo = append(todo, w.client)
+			if w.Clock < state {
+				todo = append(todo, w.Client)
 			} else {
 				list[n] = w
 				n++
 			}
 		}
 		if n == 0 {
-			delete(d.pend.waiting, c)
+			delete(d.pend.Waiting, c)
 		} else if n < len(list) {
-			d.pend.waiting[c] = list[:n]
+			d.pend.Waiting[c] = list[:n]
 		}
 	}
 	return nil
@@ -167,21 +168,21 @@ func (d *Doc) wake(client uint64) error {
 // drain applies what it can of one client's queue.
 func (d *Doc) drain(client uint64) error {
 	for {
-		q := d.pend.queues[client]
+		q := d.pend.Queues[client]
 		if q == nil {
 			return nil
 		}
-		x := q.heap[0]
+		x := q.Heap[0]
 		state := uint64(d.s.StateOf(client))
-		if x.end <= state {
-			d.pend.pop(client, q)
+		if x.End <= state {
+			d.pend.Pop(client, q)
 			continue
 		}
-		if x.clock > state {
+		if x.Clock > state {
 			return nil
 		}
 		var b codec.Block
-		err := d.pend.block(client, x, &b)
+		err := d.pend.Block(client, x, &b)
 		if err == nil {
 			if missing, blocked := d.tryBlock(&b); blocked {
 				d.wait(client, q, missing)
@@ -189,7 +190,7 @@ func (d *Doc) drain(client uint64) error {
 			}
 		}
 		d.prog.woken = true
-		d.pend.pop(client, q)
+		d.pend.Pop(client, q)
 		if err != nil {
 			return err
 		}
@@ -230,7 +231,8 @@ func (d *Doc) tryBlock(b *codec.Block) (missing codec.ID, blocked bool) {
 	if offset > 0 {
 		d.prog.stale = true
 	}
-	if b.Ref == codec.String && offset == 0 && b.HasOrigin && oc == c && b.Origin.Clock+1 == state && d.extendRun(c, rc, b) {
+	// Observers tell new from old by whole items: for them, runs merge afterwards.
+	if !d.tracking && b.Ref == codec.String && offset == 0 && b.HasOrigin && oc == c && b.Origin.Clock+1 == state && d.extendRun(c, rc, b) {
 		return missing, false
 	}
 	d.applyBlock(b, c, oc, rc, pc, offset)
@@ -381,7 +383,7 @@ func (d *Doc) applyDelete(client, clock, end uint64) error {
 	state := uint64(d.s.StateOf(client))
 	if end > state {
 		d.prog.stale = true
-		if err := d.pend.addDelete(client, max(clock, state), end, d.opts.MaxPending); err != nil {
+		if err := d.pend.AddDelete(client, max(clock, state), end, d.opts.MaxPending); err != nil {
 			return err
 		}
 		if end = state; clock >= end {
@@ -425,31 +427,31 @@ func (d *Doc) deleteRange(c, clock, end uint32) (any bool) {
 
 // retryDeletes applies pending deletions whose units have come.
 func (d *Doc) retryDeletes() {
-	if d.pend.nDelete == 0 {
+	if d.pend.NDelete == 0 {
 		return
 	}
 	for _, x := range d.tx.touched {
 		id := d.s.Clients[x.client].ID
-		h := d.pend.deletes[id]
+		h := d.pend.Deletes[id]
 		state := uint64(d.s.Clients[x.client].State)
 		var beyond uint64
-		for len(h) > 0 && h[0].clock < state {
+		for len(h) > 0 && h[0].Clock < state {
 			r := h[0]
-			h = popLater(h)
-			d.pend.nDelete--
-			beyond = max(beyond, r.end)
-			if d.deleteRange(x.client, uint32(r.clock), uint32(min(r.end, state))) {
+			h = pending.PopLater(h)
+			d.pend.NDelete--
+			beyond = max(beyond, r.End)
+			if d.deleteRange(x.client, uint32(r.Clock), uint32(min(r.End, state))) {
 				d.prog.woken = true
 			}
 		}
 		if beyond > state {
-			h = pushLater(h, later{clock: state, end: beyond})
-			d.pend.nDelete++
+			h = pending.PushLater(h, pending.Later{Clock: state, End: beyond})
+			d.pend.NDelete++
 		}
 		if len(h) == 0 {
-			delete(d.pend.deletes, id)
+			delete(d.pend.Deletes, id)
 		} else {
-			d.pend.deletes[id] = h
+			d.pend.Deletes[id] = h
 		}
 	}
 }

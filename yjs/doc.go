@@ -39,6 +39,8 @@ import (
 	"errors"
 	"math/rand/v2"
 
+	"github.com/starling-rt/starling/yjs/internal/pending"
+
 	"github.com/starling-rt/starling/yjs/internal/store"
 
 	"github.com/starling-rt/starling/yjs/internal/codec"
@@ -51,7 +53,7 @@ var (
 	// ErrLimit says that an update asks for more than Options allow.
 	ErrLimit = codec.ErrLimit
 	// ErrPending says that too much waits for updates that have not come.
-	ErrPending = errors.New("yjs: too much is pending")
+	ErrPending = pending.ErrFull
 	// ErrRange says that an index or a length lies outside a type.
 	ErrRange = errors.New("yjs: index out of range")
 	// ErrValue says that a value cannot be stored where it should go.
@@ -87,7 +89,7 @@ type Doc struct {
 	opts     Options
 	clientID uint64
 	s        store.Store
-	pend     pendings
+	pend     pending.Set
 	tx       *txn // the open transaction
 	spareTxn txn
 	stamp    uint32

@@ -53,11 +53,11 @@ func (d *Doc) encode(since StateVector, v2 bool) []byte {
 		}
 	}
 	out := w.Finish(s.DeleteSet())
-	if d.pend.empty() {
+	if d.pend.Empty() {
 		return out
 	}
 	parts := [][]byte{out}
-	for _, u := range d.pend.updates(v2) {
+	for _, u := range d.pend.Updates(v2) {
 		if u, err := codec.Diff(u, codec.StateVector(since), v2, 0); err == nil {
 			parts = append(parts, u)
 		}

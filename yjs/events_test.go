@@ -260,7 +260,7 @@ func TestVectorsEvents(t *testing.T) {
 		for n, e := range v.Events {
 			got = got[:0]
 			d := docs[e.C]
-			waited[e.C] = waited[e.C] || !d.pend.empty()
+			waited[e.C] = waited[e.C] || !d.pend.Empty()
 			switch e.T {
 			case "tx":
 				d.Transact(nil, func() {

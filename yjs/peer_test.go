@@ -334,7 +334,7 @@ func (x *duel) compare() {
 	checkDump("go 2", x.docs[2].StateVector().Encode(), dumpDoc(x.docs[2], x.roots, present))
 	for i := 2; i < 4; i++ {
 		checkStore(t, x.docs[i])
-		if !x.docs[i].pend.empty() {
+		if !x.docs[i].pend.Empty() {
 			t.Errorf("go %d: something is still pending", i)
 		}
 	}

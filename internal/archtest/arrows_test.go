@@ -20,15 +20,16 @@ const module = "github.com/starling-rt/starling"
 //
 // Tests may import anything of ours and what testOnly lists.
 var arrows = map[string]struct{ ours, others []string }{
-	"yjs":                {ours: []string{"yjs/internal/codec", "yjs/internal/lib0", "yjs/internal/store"}},
-	"yjs/awareness":      {ours: []string{"yjs/internal/lib0"}},
-	"yjs/syncproto":      {ours: []string{"yjs", "yjs/internal/lib0"}},
-	"yjs/internal/codec": {ours: []string{"yjs/internal/lib0"}},
-	"yjs/internal/lib0":  {},
-	"yjs/internal/store": {ours: []string{"yjs/internal/codec", "yjs/internal/lib0"}},
-	"ot":                 {},
-	"internal/archtest":  {},
-	"internal/benchdoc":  {},
+	"yjs":                  {ours: []string{"yjs/internal/codec", "yjs/internal/lib0", "yjs/internal/pending", "yjs/internal/store"}},
+	"yjs/awareness":        {ours: []string{"yjs/internal/lib0"}},
+	"yjs/syncproto":        {ours: []string{"yjs", "yjs/internal/lib0"}},
+	"yjs/internal/codec":   {ours: []string{"yjs/internal/lib0"}},
+	"yjs/internal/lib0":    {},
+	"yjs/internal/pending": {ours: []string{"yjs/internal/codec"}},
+	"yjs/internal/store":   {ours: []string{"yjs/internal/codec", "yjs/internal/lib0"}},
+	"ot":                   {},
+	"internal/archtest":    {},
+	"internal/benchdoc":    {},
 }
 
 // testOnly may be imported by tests alone.
