@@ -1,6 +1,8 @@
 package yjs
 
 import (
+	"slices"
+
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/store"
 )
@@ -179,14 +181,18 @@ func (d *Doc) deleteItem(i int32) {
 	d.todo = todo
 }
 
+// pushChildren puts what is in a type onto the stack, so that it comes off in
+// order: what is merged afterwards depends on it.
 func (d *Doc) pushChildren(t int32, todo []int32) []int32 {
 	s := &d.s
 	ty := &s.Types[t]
+	from := len(todo)
 	for i := ty.Start; i != store.None; i = s.At(i).Right {
 		todo = append(todo, i)
 	}
 	for e := ty.Entry; e != store.None; e = s.Entries[e].Next {
 		todo = append(todo, s.Entries[e].Last)
 	}
+	slices.Reverse(todo[from:])
 	return todo
 }

@@ -104,7 +104,8 @@ var duelRoots = map[string][]string{
 
 // TestAgainstYjs lets npm yjs and this package edit documents together at random,
 // applies each one's updates on the other, and compares what all come to.
-// YJS_FUZZ is how long (default: 4s); YJS_SEED is where to begin.
+// YJS_FUZZ is how long (default: 4s); YJS_SEED is where to begin; YJS_SAVE is a
+// file for what the watchers of the last session saw.
 func TestAgainstYjs(t *testing.T) {
 	p := startPeer(t)
 	d := 4 * time.Second
@@ -350,6 +351,15 @@ func (x *duel) compare() {
 		x.p.call("apply", map[string]any{"c": -1, "u": u[0], "v": 1})
 	}
 	a := x.p.call("state", map[string]any{"c": -1})
+	if f := os.Getenv("YJS_SAVE"); f != "" {
+		b, err := json.Marshal(map[string]any{"updates": x.updates, "v1": a.V1, "v2": a.V2})
+		if err == nil {
+			err = os.WriteFile(f, b, 0o644)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
 	if a.Pending {
 		return // stuck
 	}

@@ -244,3 +244,30 @@ func sameJSON(t *testing.T, d *Doc, v *sessionVector) {
 		}
 	}
 }
+
+// TestWatched replays what watchers saw in sessions in which fuzzing found a fault.
+func TestWatched(t *testing.T) {
+	files, _ := filepath.Glob("testdata/watch-*.json")
+	if len(files) == 0 {
+		t.Fatal("no sessions")
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v struct {
+			Updates [][2][]byte
+			V1, V2  []byte
+		}
+		if err := json.Unmarshal(b, &v); err != nil {
+			t.Fatal(err)
+		}
+		d := New(Options{})
+		for _, u := range v.Updates {
+			mustApply(t, d, u[0], false)
+		}
+		same(t, name, d.Encode(nil), v.V1)
+		same(t, name+" v2", d.EncodeV2(nil), v.V2)
+	}
+}
