@@ -74,6 +74,7 @@ func (d *Doc) cleanEnd(c, clock uint32) int32 {
 // origins name; it.parent must be set.
 func (d *Doc) integrate(it store.Item) int32 {
 	s := &d.s
+	odd := it.Left != store.None && (s.At(it.Left).Client != it.OriginC || s.At(it.Left).End()-1 != it.OriginK)
 	if it.Left == store.None && (it.Right == store.None || s.At(it.Right).Left != store.None) ||
 		it.Left != store.None && s.At(it.Left).Right != it.Right {
 		it.Left = s.Place(&it)
@@ -81,13 +82,13 @@ func (d *Doc) integrate(it store.Item) int32 {
 	c := it.Client
 	d.touch(c)
 	i := s.Alloc(it)
-	d.link(i)
+	d.link(i, odd)
 	s.Push(c, i)
 	return i
 }
 
 // link puts item i after its left neighbour and lets its content take effect.
-func (d *Doc) link(i int32) {
+func (d *Doc) link(i int32, odd bool) {
 	s := &d.s
 	it := s.At(i)
 	t, key := it.Parent, it.Key
@@ -105,7 +106,7 @@ func (d *Doc) link(i int32) {
 			s.AddEntry(t, key, i)
 		}
 	}
-	s.Scan.Linked(s, i)
+	s.Scan.Linked(s, i, odd)
 	if it.Right != store.None {
 		s.At(it.Right).Left = i
 	} else if key != store.None {

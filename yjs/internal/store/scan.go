@@ -1,24 +1,31 @@
 package store
 
+import "cmp"
+
 // A scanner finds the place of an item among concurrent ones. Sets of items are
 // numbers: every item that is passed gets the next number, so that "passed in
 // this scan" and "passed since left moved" are comparisons.
 //
 // Where many items share one origin (two clients that type at the same place,
-// backwards), each new one would pass all the others again. A memo keeps what
-// such a scan found: a prefix of the list after the origin that any later item
-// of the same client passes to its end. Its items carry the memo's bit.
+// backwards), each new one would pass all the others again. Memos keep what such
+// a scan found, for later items of the same client with the same origin: a
+// stretch of the list that moves their left neighbour to its end, and after it a
+// stretch that does not move it at all. Their items carry the memo's bit.
 type scanner struct {
+	// MemoMin is the length of a scan that is worth a memo; 0 means 64. Tests lower it.
+	MemoMin int
+
 	seq   []uint32 // by item
-	marks []uint8  // by item: the memos whose prefix it is in
+	marks []uint8  // by item: the memos in whose stretch it is
 	count uint32
 	memos [8]*memo
 	turn  int
 }
 
-// A memo is the prefix from first to last, after the origin, that items of one
-// client with that origin pass.
+// A memo is the stretch from first to last. It begins after the origin or, for
+// one that stays, possibly after another that moves.
 type memo struct {
+	stay        bool // passing it does not move left; all its items conflict
 	parent, key int32
 	originC     uint32
 	originK     uint32
@@ -28,9 +35,6 @@ type memo struct {
 	rights      map[IDKey]bool // right origins of siblings in it at which an equal item would stop
 	nilRight    bool
 }
-
-// memoMin is the length of a scan that is worth a memo.
-const memoMin = 64
 
 func (s *Store) sameOrigin(a, b *Item) bool {
 	return a.OriginC == b.OriginC && (a.OriginC == NoClient || a.OriginK == b.OriginK)
@@ -55,56 +59,64 @@ func (s *Store) Place(it *Item) int32 {
 	id := s.Clients[it.Client].ID
 	start := sc.count + 1
 	cleared := start
-	m := sc.memoFor(s, it, o)
-	if m != nil {
-		left = m.last
-		o = s.At(left).Right
+	moves, stays, ends := sc.skip(s, it, &left, &o)
+	if ends {
+		return left
 	}
-	first, steps, stopped := o, 0, false
+	first, last, steps := o, None, 0
+scan:
 	for o != None && o != it.Right {
-		steps++
+		x := s.At(o)
 		sc.count++
 		sc.seq[o] = sc.count
-		x := s.At(o)
 		if s.sameOrigin(it, x) {
 			if s.Clients[x.Client].ID < id {
 				left = o
 				cleared = sc.count + 1
 			} else if s.sameRight(it, x) {
-				stopped = true
 				break
 			}
 		} else {
 			if x.OriginC == NoClient {
 				break
 			}
-			// Mostly the origin is what stands before.
-			oi := x.Left
-			if oi == None || s.At(oi).Client != x.OriginC || s.At(oi).End()-1 != x.OriginK {
-				oi = s.ItemAt(x.OriginC, s.Find(x.OriginC, x.OriginK))
+			oi := s.originOf(x)
+			passed := false // and not in conflict
+			switch q := sc.seq[oi]; {
+			case q >= start:
+				passed = q < cleared
+			case moves != nil && sc.marks[oi]&sc.bit(moves) != 0:
+				passed = true
+			case stays != nil && sc.marks[oi]&sc.bit(stays) != 0:
+				passed = cleared > start
+			default:
+				break scan
 			}
-			if q := sc.seq[oi]; q >= start {
-				if q < cleared {
-					left = o
-					cleared = sc.count + 1
-				}
-			} else if m != nil && sc.marks[oi]&sc.bit(m) != 0 {
-				left = o // an item of the prefix: passed, and not since left moved
+			if passed {
+				left = o
 				cleared = sc.count + 1
-			} else {
-				break
 			}
 		}
+		steps++
+		last = o
 		o = x.Right
 	}
-	if steps >= memoMin && !stopped {
-		sc.remember(s, it, m, first, left)
+	if steps >= cmp.Or(sc.MemoMin, 64) {
+		sc.remember(s, it, moves, stays, first, last, left, cleared > start)
 	}
 	if sc.count > 1<<31 {
 		clear(sc.seq)
 		sc.count = 0
 	}
 	return left
+}
+
+// originOf is the item that holds an item's origin; mostly it stands before.
+func (s *Store) originOf(x *Item) int32 {
+	if l := x.Left; l != None && s.At(l).Client == x.OriginC && s.At(l).End()-1 == x.OriginK {
+		return l
+	}
+	return s.ItemAt(x.OriginC, s.Find(x.OriginC, x.OriginK))
 }
 
 func (sc *scanner) grow(s *Store) {
@@ -127,55 +139,105 @@ func (sc *scanner) bit(m *memo) uint8 {
 	return 0
 }
 
-// memoFor finds the memo that an item may start behind.
-func (sc *scanner) memoFor(s *Store, it *Item, o int32) *memo {
+// skip goes behind the stretches that memos know. ends says that the scan would
+// have ended in one of them.
+func (sc *scanner) skip(s *Store, it *Item, left, o *int32) (moves, stays *memo, ends bool) {
+	if m := sc.memoFor(it, *o, false); m != nil && !sc.stopsIn(m, it) {
+		moves = m
+		*left = m.last
+		*o = s.At(m.last).Right
+	}
+	if *o == None || *o == it.Right {
+		return moves, nil, true
+	}
+	if m := sc.memoFor(it, *o, true); m != nil {
+		if sc.stopsIn(m, it) {
+			return moves, m, true
+		}
+		stays = m
+		*o = s.At(m.last).Right
+	}
+	return moves, stays, false
+}
+
+// memoFor finds the memo whose stretch begins at o.
+func (sc *scanner) memoFor(it *Item, o int32, stay bool) *memo {
 	for _, m := range sc.memos {
-		if m == nil || m.client != it.Client || m.first != o || m.parent != it.Parent || m.key != it.Key ||
-			m.originC != it.OriginC || m.originC != NoClient && m.originK != it.OriginK {
-			continue
+		if m != nil && m.stay == stay && m.client == it.Client && m.first == o && m.parent == it.Parent && m.key == it.Key &&
+			m.originC == it.OriginC && (m.originC == NoClient || m.originK == it.OriginK) {
+			return m
 		}
-		if it.Right != None && sc.marks[it.Right]&sc.bit(m) != 0 {
-			return nil // its right end lies inside
-		}
-		if it.RightC == NoClient && m.nilRight || it.RightC != NoClient && m.rights[IDKey{it.RightC, it.RightK}] {
-			return nil
-		}
-		return m
 	}
 	return nil
 }
 
-// remember makes or extends a memo after a long scan from first that moved left
-// to its end.
-func (sc *scanner) remember(s *Store, it *Item, m *memo, first, left int32) {
-	if m == nil {
-		if left == it.Left || left == None {
-			return
-		}
-		sc.turn = (sc.turn + 1) % len(sc.memos)
-		sc.drop(sc.turn)
-		m = &memo{
-			parent: it.Parent, key: it.Key, originC: it.OriginC, originK: it.OriginK, client: it.Client,
-			first: first, last: None,
-		}
-		sc.memos[sc.turn] = m
-	} else if left == m.last {
-		return
+// stopsIn tells whether a scan would end within a memo's stretch.
+func (sc *scanner) stopsIn(m *memo, it *Item) bool {
+	if it.Right != None && sc.marks[it.Right]&sc.bit(m) != 0 {
+		return true
 	}
-	id := s.Clients[it.Client].ID
+	if it.RightC == NoClient {
+		return m.nilRight
+	}
+	return m.rights[IDKey{it.RightC, it.RightK}]
+}
+
+// remember makes or extends a memo after a long scan from first to last, which
+// moved left or did not.
+func (sc *scanner) remember(s *Store, it *Item, moves, stays *memo, first, last, left int32, moved bool) {
+	switch {
+	case moved:
+		if stays != nil {
+			first = stays.first // what was in conflict is passed now
+			sc.dropMemo(stays)
+		}
+		if moves == nil {
+			moves = sc.add(it, first, false, nil)
+		}
+		sc.extend(s, moves, first, left)
+	case stays != nil:
+		sc.extend(s, stays, first, last)
+	default:
+		sc.extend(s, sc.add(it, first, true, moves), first, last)
+	}
+}
+
+// add makes an empty memo in the place of another, but not of keep.
+func (sc *scanner) add(it *Item, first int32, stay bool, keep *memo) *memo {
+	sc.turn = (sc.turn + 1) % len(sc.memos)
+	if keep != nil && sc.memos[sc.turn] == keep {
+		sc.turn = (sc.turn + 1) % len(sc.memos)
+	}
+	sc.drop(sc.turn)
+	m := &memo{
+		stay: stay, parent: it.Parent, key: it.Key, originC: it.OriginC, originK: it.OriginK, client: it.Client,
+		first: first, last: None,
+	}
+	sc.memos[sc.turn] = m
+	return m
+}
+
+// extend adds the items from first to last to a memo's stretch.
+func (sc *scanner) extend(s *Store, m *memo, first, last int32) {
+	id := s.Clients[m.client].ID
 	bit := sc.bit(m)
 	for o := first; o != None; o = s.At(o).Right {
 		x := s.At(o)
 		sc.marks[o] |= bit
 		m.items = append(m.items, o)
-		if s.sameOrigin(it, x) && s.Clients[x.Client].ID >= id {
+		if m.sibling(x) && s.Clients[x.Client].ID >= id {
 			m.stopAt(x)
 		}
-		if o == left {
+		if o == last {
 			break
 		}
 	}
-	m.last = left
+	m.last = last
+}
+
+// sibling tells whether an item has the memo's origin.
+func (m *memo) sibling(x *Item) bool {
+	return x.OriginC == m.originC && (m.originC == NoClient || x.OriginK == m.originK)
 }
 
 func (m *memo) stopAt(x *Item) {
@@ -208,8 +270,18 @@ func (sc *scanner) Forget(*Store) {
 	}
 }
 
-// Linked keeps the memos right when item i has come into a list.
-func (sc *scanner) Linked(s *Store, i int32) {
+// dropMemo forgets a memo.
+func (sc *scanner) dropMemo(m *memo) {
+	for k := range sc.memos {
+		if sc.memos[k] == m {
+			sc.drop(k)
+		}
+	}
+}
+
+// Linked keeps the memos right when item i has come into a list. odd says that
+// its origin may stand after it, as a forged right origin can bring about.
+func (sc *scanner) Linked(s *Store, i int32, odd bool) {
 	for k, m := range sc.memos {
 		if m == nil {
 			continue
@@ -221,28 +293,26 @@ func (sc *scanner) Linked(s *Store, i int32) {
 			continue
 		}
 		sc.grow(s)
-		sibling := it.OriginC == m.originC && (m.originC == NoClient || it.OriginK == m.originK)
-		switch {
-		case sibling:
-			if s.Clients[it.Client].ID >= s.Clients[m.client].ID {
+		fits := false
+		if m.sibling(it) {
+			higher := s.Clients[it.Client].ID >= s.Clients[m.client].ID
+			if fits = higher || !m.stay; fits && higher {
 				m.stopAt(it)
 			}
-		case it.OriginC == NoClient:
-			sc.drop(k)
-			continue
-		default:
-			oi := s.ItemAt(it.OriginC, s.Find(it.OriginC, it.OriginK))
-			if sc.marks[oi]&(1<<k) == 0 {
-				sc.drop(k)
-				continue
+		} else {
+			fits = !odd && it.OriginC != NoClient && sc.marks[s.originOf(it)]&(1<<k) != 0
+		}
+		switch {
+		case fits:
+			if before {
+				m.first = i
 			}
+			sc.marks[i] |= 1 << k
+			sc.seq[i] = 0
+			m.items = append(m.items, i)
+		case inside:
+			sc.drop(k)
 		}
-		if before {
-			m.first = i
-		}
-		sc.marks[i] |= 1 << k
-		sc.seq[i] = 0
-		m.items = append(m.items, i)
 	}
 }
 
