@@ -108,14 +108,20 @@ func TestHostileVectors(t *testing.T) {
 func bounded(t *testing.T, u []byte) {
 	t.Helper()
 	for _, v2 := range []bool{false, true} {
-		d := New(Options{ClientID: 1})
 		var m0, m1 runtime.MemStats
-		runtime.ReadMemStats(&m0)
-		start := time.Now()
-		d.apply(u, nil, v2)
-		took := time.Since(start)
-		runtime.ReadMemStats(&m1)
-		if took > 100*time.Millisecond { // ten times what is promised: machines are loaded
+		var took time.Duration
+		for range 5 { // the machine may be busy: once is enough
+			d := New(Options{ClientID: 1})
+			runtime.ReadMemStats(&m0)
+			start := time.Now()
+			d.apply(u, nil, v2)
+			took = time.Since(start)
+			runtime.ReadMemStats(&m1)
+			if took <= 10*time.Millisecond {
+				break
+			}
+		}
+		if took > 50*time.Millisecond {
 			t.Errorf("%x takes %v", u, took)
 		}
 		if n := m1.TotalAlloc - m0.TotalAlloc; n > 16<<20+64*uint64(len(u)) {
@@ -214,7 +220,7 @@ func TestRepeatedRanges(t *testing.T) {
 	if _, err := d.Apply(u, nil); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took > time.Second || d.Text("t").Len() != 0 {
+	if took := time.Since(start); took > 5*time.Second || d.Text("t").Len() != 0 {
 		t.Errorf("takes %v, leaves %d", took, d.Text("t").Len())
 	}
 }

@@ -7,15 +7,16 @@ import (
 	"github.com/starling-rt/starling/yjs/internal/codec"
 )
 
-// What a client can provoke must not take the square of what it sends. Each of
-// these took minutes, or some seconds, when it was quadratic.
+// What a client can provoke must not take the square of what it sends. Without the
+// memos of scans, 100,000 items at one place take a minute; with them, tenths of
+// a second. The limit is far from both, as machines are loaded.
 
-// quick runs f and fails when it takes more than a few seconds.
+// quick runs f and fails when it takes very long.
 func quick(t *testing.T, f func()) {
 	t.Helper()
 	start := time.Now()
 	f()
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("takes %v", took)
 	}
 }
