@@ -337,7 +337,7 @@ func (d *Doc) cleanFormats(t *txn) {
 		}
 	}
 	opened := d.begin(nil, true)
-	for _, r := range t.deleted {
+	for _, r := range d.inOrder(t) {
 		for p, ok := s.Find(r.client, r.clock), true; ok; p, ok = s.Next(r.client, p) {
 			i := s.ItemAt(r.client, p)
 			it := s.At(i)

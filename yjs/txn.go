@@ -149,7 +149,7 @@ func (d *Doc) trim() {
 
 func (d *Doc) finish(t *txn) {
 	s := &d.s
-	if len(d.onTxn) > 0 {
+	if len(d.onTxn) > 0 || d.opts.CleanFormats {
 		for _, r := range t.deleted {
 			if n := len(t.firsts); (n == 0 || t.firsts[n-1] != r.client) && !slices.Contains(t.firsts, r.client) {
 				t.firsts = append(t.firsts, r.client)
