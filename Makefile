@@ -24,6 +24,7 @@ bench: build ## measure, and write the result into docs/benchmarks.md
 SEEDS ?= 2000
 soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
 	$(GO) test -count=1 -timeout 170m -run 'TestMemory|TestHarsh|TestPebble' ./internal/sim -seeds $(SEEDS)
+	STARLING_SOAK=$(or $(KILLS),40) $(GO) test -count=1 -timeout 60m -run 'TestKill|TestPowerCuts$$' ./eventlog/pebblelog ./cmd/starling
 
 race: ## run all tests under the race detector
 	$(GO) test -race -short -timeout 15m $(PKGS)
@@ -74,3 +75,16 @@ ot-bench: ## measure the npm packages and package ot in turn, into docs/benchmar
 
 ot-sim: ## simulate clients of package ot: OT_SEEDS=20000
 	OT_SEEDS=$(or $(OT_SEEDS),20000) $(GO) test -timeout 0 -run TestSimulation -v ./ot
+
+.PHONY: yjs-bench yjs-fuzz yjs-peer
+
+yjs-peer: yjs/testdata/js/node_modules/.package-lock.json
+
+yjs/testdata/js/node_modules/.package-lock.json: yjs/testdata/js/package-lock.json
+	cd yjs/testdata/js && npm ci --no-audit --no-fund
+
+yjs-bench: yjs-peer ## npm yjs and package yjs in turn, into docs/benchmarks.md (data: STARLING_TESTDATA)
+	YJS_BENCH=1 $(GO) test -run TestBenchTable -count 1 -timeout 30m -v ./yjs
+
+yjs-fuzz: yjs-peer ## edit together with npm yjs at random (DURATION=1h SEED=1)
+	YJS_FUZZ=$(or $(DURATION),1h) YJS_SEED=$(SEED) $(GO) test -run TestAgainstYjs -count 1 -timeout 25h -v ./yjs

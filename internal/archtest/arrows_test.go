@@ -22,7 +22,7 @@ const module = "github.com/starling-rt/starling"
 var arrows = map[string]struct{ ours, others []string }{
 	"eventlog":           {},
 	"protocol":           {},
-	"yjs":                {},
+	"yjs":                {ours: []string{"yjs/internal/codec", "yjs/internal/lib0", "yjs/internal/pending", "yjs/internal/store"}},
 	"ot":                 {},
 	"internal/archtest":  {},
 	"internal/benchdoc":  {},
@@ -53,14 +53,20 @@ var arrows = map[string]struct{ ours, others []string }{
 		others: []string{"github.com/cockroachdb/pebble/v2"},
 	},
 
-	"ot/internal/wtf8":    {},
-	"ot/internal/tree":    {},
-	"ot/internal/rope":    {ours: []string{"ot/internal/tree", "ot/internal/wtf8"}},
-	"ot/internal/jsonval": {ours: []string{"ot", "ot/internal/rope", "ot/internal/tree", "ot/internal/wtf8"}},
-	"ot/text":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
-	"ot/rich":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/tree", "ot/internal/wtf8"}},
-	"ot/json0":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
-	"ot/json1":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/wtf8", "ot/text"}},
+	"ot/internal/wtf8":     {},
+	"ot/internal/tree":     {},
+	"ot/internal/rope":     {ours: []string{"ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/internal/jsonval":  {ours: []string{"ot", "ot/internal/rope", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/text":              {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/rich":              {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/json0":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/json1":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/wtf8", "ot/text"}},
+	"yjs/awareness":        {ours: []string{"yjs/internal/lib0"}},
+	"yjs/syncproto":        {ours: []string{"yjs", "yjs/internal/lib0"}},
+	"yjs/internal/codec":   {ours: []string{"yjs/internal/lib0"}},
+	"yjs/internal/lib0":    {},
+	"yjs/internal/pending": {ours: []string{"yjs/internal/codec"}},
+	"yjs/internal/store":   {ours: []string{"yjs/internal/codec", "yjs/internal/lib0"}},
 }
 
 // testOnly may be imported by tests alone.

@@ -1,0 +1,232 @@
+package store
+
+import (
+	"github.com/starling-rt/starling/yjs/internal/codec"
+	"github.com/starling-rt/starling/yjs/internal/lib0"
+)
+
+// InArena tells whether the item's content is bytes a..a+b of the arena.
+func (it *Item) InArena() bool {
+	switch it.Ref {
+	case codec.JSON, codec.Binary, codec.String, codec.Embed, codec.Any, codec.Doc:
+		return true
+	}
+	return false
+}
+
+// Bytes is the content of an item that is in the arena.
+func (s *Store) Bytes(it *Item) []byte { return s.Arena[it.A : it.A+it.B : it.A+it.B] }
+
+// Put appends bytes to the arena.
+func (s *Store) Put(p []byte) (off, n uint32) {
+	off = uint32(len(s.Arena))
+	s.Arena = append(s.Arena, p...)
+	return off, uint32(len(p))
+}
+
+// Extend appends bytes to the content of item i, which is the newest of its
+// client. When something else follows in the arena, the content moves to its
+// end with as much room again, so that clients that type in turn copy each
+// byte a constant number of times.
+func (s *Store) Extend(i int32, p []byte) {
+	it := s.At(i)
+	cl := &s.Clients[it.Client]
+	end := it.A + it.B
+	n := uint32(len(p))
+	switch {
+	case int(end) == len(s.Arena):
+		s.Arena = append(s.Arena, p...)
+	case cl.Spare >= end+n:
+		copy(s.Arena[end:], p)
+		s.dead -= int(n)
+	default:
+		room := 2 * (it.B + n)
+		off := uint32(len(s.Arena))
+		s.Arena = append(s.Arena, s.Arena[it.A:end]...)
+		s.Arena = append(s.Arena, p...)
+		s.Arena = append(s.Arena, make([]byte, room-it.B-n)...)
+		s.dead += int(room - n)
+		it.A = off
+		cl.Spare = off + room
+	}
+	it.B += n
+}
+
+// CutContent divides the content of it after k units: it keeps the left part,
+// the right part goes to r. Surrogate pairs that are cut become two U+FFFD.
+func (s *Store) CutContent(it, r *Item, k uint32) {
+	if !it.InArena() {
+		return
+	}
+	var off int
+	switch it.Ref {
+	case codec.String:
+		body := s.Bytes(it)
+		var mid bool
+		off, mid = lib0.UTF16Offset(body, int(it.N), int(k))
+		if mid {
+			s.cutPair(it, r, off)
+			return
+		}
+	case codec.Any:
+		off = codec.SkipValues(s.Bytes(it), uint64(k))
+	case codec.JSON:
+		off = codec.SkipStrings(s.Bytes(it), uint64(k))
+	}
+	r.A, r.B = it.A+uint32(off), it.B-uint32(off)
+	it.B = uint32(off)
+}
+
+// cutPair divides text inside the pair at byte off. The four bytes of the pair
+// have room for one U+FFFD; the shorter side moves to make room for the other.
+func (s *Store) cutPair(it, r *Item, off int) {
+	a, b := it.A, it.B
+	rest := b - uint32(off) - 4
+	if uint32(off) > rest {
+		// The right side moves.
+		r.A = uint32(len(s.Arena))
+		s.Arena = append(s.Arena, lib0.Replacement...)
+		s.Arena = append(s.Arena, s.Arena[a+uint32(off)+4:a+b]...)
+		r.B = rest + 3
+		copy(s.Arena[a+uint32(off):], lib0.Replacement)
+		it.B = uint32(off) + 3
+		s.dead += int(rest) + 1
+		return
+	}
+	it.A = uint32(len(s.Arena))
+	s.Arena = append(s.Arena, s.Arena[a:a+uint32(off)]...)
+	s.Arena = append(s.Arena, lib0.Replacement...)
+	it.B = uint32(off) + 3
+	r.A, r.B = a+uint32(off)+1, rest+3
+	copy(s.Arena[r.A:], lib0.Replacement)
+	s.dead += off + 1
+}
+
+// JoinContent appends the content of r to that of l, for a merge.
+func (s *Store) JoinContent(l, r *Item) {
+	if !l.InArena() {
+		return
+	}
+	if l.A+l.B != r.A {
+		off := uint32(len(s.Arena))
+		s.Arena = append(s.Arena, s.Arena[l.A:l.A+l.B]...)
+		s.Arena = append(s.Arena, s.Arena[r.A:r.A+r.B]...)
+		s.dead += int(l.B + r.B)
+		l.A = off
+	}
+	l.B += r.B
+}
+
+// DropContent forgets the content of an item that is being collected.
+func (s *Store) DropContent(it *Item) {
+	switch {
+	case it.InArena():
+		s.dead += int(it.B)
+	case it.Ref == codec.Format:
+		s.Formats.drop(it.A)
+	}
+	it.A, it.B = 0, 0
+}
+
+// Compact rewrites the arena without its dead bytes once they are most of it.
+func (s *Store) Compact() {
+	if s.dead < 4096 || s.dead < len(s.Arena)/2 {
+		return
+	}
+	fresh := make([]byte, 0, len(s.Arena)-s.dead+1024)
+	for c := range s.Clients {
+		s.Clients[c].Spare = 0
+		s.Each(uint32(c), func(_ int32, it *Item) {
+			if it.InArena() {
+				off := uint32(len(fresh))
+				fresh = append(fresh, s.Bytes(it)...)
+				it.A = off
+			}
+		})
+	}
+	s.Arena, s.dead = fresh, 0
+}
+
+// A Format is the content of a Format item: a key and a value.
+type Format struct {
+	Key   int32
+	Refs  int32 // items that have it
+	Value lib0.Value
+	raw   string // as it came: JSON text or an any
+	json  bool
+}
+
+// formatTable holds the contents of Format items. Those with plain values are
+// shared; objects are kept apart, since Yjs compares objects by identity.
+type formatTable struct {
+	All    []Format
+	shared map[formatKey]uint32
+	free   []uint32
+}
+
+type formatKey struct {
+	key  int32
+	json bool
+	raw  string
+}
+
+func composite(v lib0.Value) bool {
+	return v.Kind() == lib0.KindArray || v.Kind() == lib0.KindObject || v.Kind() == lib0.KindBytes
+}
+
+// Add finds or makes the format that was received as raw.
+func (t *formatTable) Add(key int32, raw []byte, json bool) uint32 {
+	if i, ok := t.shared[formatKey{key, json, string(raw)}]; ok {
+		t.All[i].Refs++
+		return i
+	}
+	var v lib0.Value
+	if json {
+		v, _ = lib0.ParseJSON(raw) // checked by the decoder
+	} else {
+		r := lib0.Reader{Buf: raw}
+		v = r.Any()
+	}
+	return t.insert(Format{Key: key, Value: v, raw: string(raw), json: json})
+}
+
+// Of finds or makes the format of a local value.
+func (t *formatTable) Of(key int32, v lib0.Value) uint32 {
+	raw := string(v.AppendAny(nil))
+	if i, ok := t.shared[formatKey{key, false, raw}]; ok {
+		t.All[i].Refs++
+		return i
+	}
+	return t.insert(Format{Key: key, Value: v, raw: raw})
+}
+
+func (t *formatTable) insert(f Format) uint32 {
+	f.Refs = 1
+	var i uint32
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+		t.All[i] = f
+	} else {
+		i = uint32(len(t.All))
+		t.All = append(t.All, f)
+	}
+	if !composite(f.Value) {
+		if t.shared == nil {
+			t.shared = make(map[formatKey]uint32)
+		}
+		t.shared[formatKey{f.Key, f.json, f.raw}] = i
+	}
+	return i
+}
+
+func (t *formatTable) drop(i uint32) {
+	f := &t.All[i]
+	if f.Refs--; f.Refs > 0 {
+		return
+	}
+	if !composite(f.Value) {
+		delete(t.shared, formatKey{f.Key, f.json, f.raw})
+	}
+	*f = Format{}
+	t.free = append(t.free, i)
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/starling-rt/starling/yjs/internal/codec"
+	"github.com/starling-rt/starling/yjs/internal/lib0"
+)
+
+// Descending lists the clients that have structs, highest id first.
+func (s *Store) Descending() []uint32 {
+	order := make([]uint32, 0, len(s.Clients))
+	for c := range s.Clients {
+		if s.Clients[c].State > 0 {
+			order = append(order, uint32(c))
+		}
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(s.Clients[b].ID, s.Clients[a].ID) })
+	return order
+}
+
+// WriteFrom writes a client's structs from a clock on.
+func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
+	var b codec.Block
+	for p, ok := s.Find(c, clock), true; ok; p, ok = s.Next(c, p) {
+		it := s.At(s.ItemAt(c, p))
+		s.fill(&b, it)
+		var cut uint64
+		if it.Clock < clock {
+			cut = uint64(clock - it.Clock)
+		}
+		w.Block(&b, cut)
+	}
+}
+
+// fill describes an item as a block.
+func (s *Store) fill(b *codec.Block, it *Item) {
+	*b = codec.Block{ID: codec.ID{Client: s.Clients[it.Client].ID, Clock: uint64(it.Clock)}, Len: uint64(it.N), Ref: it.Ref}
+	if it.Ref == codec.GC {
+		return
+	}
+	if it.OriginC != NoClient {
+		b.HasOrigin, b.Origin = true, codec.ID{Client: s.Clients[it.OriginC].ID, Clock: uint64(it.OriginK)}
+	}
+	if it.RightC != NoClient {
+		b.HasRight, b.Right = true, codec.ID{Client: s.Clients[it.RightC].ID, Clock: uint64(it.RightK)}
+	}
+	if it.Key != None {
+		b.HasKey = true
+	}
+	if !b.HasOrigin && !b.HasRight {
+		ty := &s.Types[it.Parent]
+		if ty.Item == None {
+			b.Parented, b.Root = codec.ParentRoot, bytesOf(s.Keys[ty.Name])
+		} else {
+			h := s.At(ty.Item)
+			b.Parented, b.Parent = codec.ParentID, codec.ID{Client: s.Clients[h.Client].ID, Clock: uint64(h.Clock)}
+		}
+		if b.HasKey {
+			b.Key = bytesOf(s.Keys[it.Key])
+		}
+	}
+	s.fillContent(b, it)
+}
+
+func (s *Store) fillContent(b *codec.Block, it *Item) {
+	switch it.Ref {
+	case codec.JSON, codec.Binary, codec.String, codec.Any:
+		b.Body = s.Bytes(it)
+	case codec.Embed:
+		b.Body, b.BodyJSON = s.Bytes(it), it.Flags&FlagJSON != 0
+	case codec.Format:
+		f := &s.Formats.All[it.A]
+		b.Name, b.Body, b.BodyJSON = bytesOf(s.Keys[f.Key]), bytesOf(f.raw), f.json
+	case codec.Type:
+		ty := &s.Types[it.A]
+		b.TypeRef = ty.Kind
+		if ty.Name != None {
+			b.Name = bytesOf(s.Keys[ty.Name])
+		}
+	case codec.Doc:
+		r := lib0.Reader{Buf: s.Bytes(it)}
+		b.Body = r.Bytes()
+		b.Name = r.Buf[r.Pos:]
+	}
+}
+
+// DeleteSet lists all that is deleted, in canonical order.
+func (s *Store) DeleteSet() codec.DeleteSet {
+	var ds codec.DeleteSet
+	for _, c := range s.Descending() {
+		id := s.Clients[c].ID
+		s.Each(c, func(_ int32, it *Item) {
+			if !it.Deleted() {
+				return
+			}
+			if n := len(ds) - 1; n >= 0 && ds[n].Client == id && ds[n].Clock+ds[n].Len == uint64(it.Clock) {
+				ds[n].Len += uint64(it.N)
+				return
+			}
+			ds = append(ds, codec.Range{Client: id, Clock: uint64(it.Clock), Len: uint64(it.N)})
+		})
+	}
+	return ds
+}
+
+// WriteTo writes a client's structs from clock 0 up to a clock.
+func (s *Store) WriteTo(w *codec.Writer, c, end uint32) {
+	var b codec.Block
+	s.Each(c, func(_ int32, it *Item) {
+		if it.Clock < end {
+			s.fill(&b, it)
+			b.Keep(uint64(end - it.Clock))
+			w.Block(&b, 0)
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/starling-rt/starling/yjs/internal/codec"
+	"github.com/starling-rt/starling/yjs/internal/lib0"
+)
+
+// Check tells what is wrong with the store, for tests: whatever bytes came in,
+// its structure must hold.
+func (s *Store) Check() error {
+	for c := range s.Clients {
+		if err := s.checkClient(uint32(c)); err != nil {
+			return err
+		}
+	}
+	for t := range s.Types {
+		if err := s.checkType(int32(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) checkClient(c uint32) error {
+	cl := &s.Clients[c]
+	var clock uint32
+	for _, block := range cl.blocks {
+		for _, i := range block {
+			it := s.At(i)
+			switch {
+			case it.Clock != clock || it.N == 0 || it.Client != c:
+				return fmt.Errorf("client %d: item at clock %d where %d is due", cl.ID, it.Clock, clock)
+			case it.Ref != codec.GC && (it.Left != None && s.At(it.Left).Right != i || it.Right != None && s.At(it.Right).Left != i):
+				return fmt.Errorf("client %d clock %d: links are not mutual", cl.ID, it.Clock)
+			case it.Ref == codec.String && (!utf8.Valid(s.Bytes(it)) || lib0.UTF16Len(s.Bytes(it)) != int(it.N)):
+				return fmt.Errorf("client %d clock %d: %q has not %d units", cl.ID, it.Clock, s.Bytes(it), it.N)
+			}
+			clock = it.End()
+		}
+	}
+	if clock != cl.State {
+		return fmt.Errorf("client %d: state %d, items end at %d", cl.ID, cl.State, clock)
+	}
+	return nil
+}
+
+func (s *Store) checkType(t int32) error {
+	ty := &s.Types[t]
+	var n uint32
+	count := 0
+	for i := ty.Start; i != None; i = s.At(i).Right {
+		if s.At(i).Parent != t || s.At(i).Key != None {
+			return fmt.Errorf("type %d: a stranger in its sequence", t)
+		}
+		n += s.At(i).Visible()
+		count++
+	}
+	if n != ty.Length {
+		return fmt.Errorf("type %d: length %d, visible %d", t, ty.Length, n)
+	}
+	for e := ty.Entry; e != None; e = s.Entries[e].Next {
+		if s.EntryFor(t, s.Entries[e].Key) != e {
+			return fmt.Errorf("type %d: key %q is not found", t, s.Keys[s.Entries[e].Key])
+		}
+		last := None
+		for i := s.Entries[e].First; i != None; i = s.At(i).Right {
+			last = i
+		}
+		if last != s.Entries[e].Last {
+			return fmt.Errorf("type %d: chain of key %q ends elsewhere", t, s.Keys[s.Entries[e].Key])
+		}
+	}
+	if !ty.Indexed {
+		return nil
+	}
+	return s.checkPositions(s.Positions[t], t, count)
+}
+
+func (s *Store) checkPositions(p *Positions, t int32, count int) error {
+	i := s.Types[t].Start
+	for k, r := range p.Runs {
+		var sum uint32
+		for _, x := range r.Items {
+			if x != i || p.runOf(x) != r {
+				return fmt.Errorf("type %d: position index out of order", t)
+			}
+			sum += s.At(x).Visible()
+			i = s.At(x).Right
+			count--
+		}
+		if r.pos != k || sum != p.sums[k] {
+			return fmt.Errorf("type %d: run %d has sum %d, visible %d", t, k, p.sums[k], sum)
+		}
+	}
+	if count != 0 {
+		return fmt.Errorf("type %d: position index lacks %d items", t, count)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package yjs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/starling-rt/starling/yjs/internal/codec"
+)
+
+// What a client can provoke must not take the square of what it sends. Without the
+// memos of scans, 100,000 items at one place take a minute; with them, tenths of
+// a second. The limit is far from both, as machines are loaded.
+
+// quick runs f and fails when it takes very long.
+func quick(t *testing.T, f func()) {
+	t.Helper()
+	start := time.Now()
+	f()
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("takes %v", took)
+	}
+}
+
+func TestManyPrepends(t *testing.T) {
+	a, b := prepends(t, 100000)
+	quick(t, func() {
+		d, e := loaded(t, a, b), loaded(t, b, a)
+		if d.Text("text").String() != e.Text("text").String() || d.Text("text").Len() != 200004 {
+			t.Error("the texts differ")
+		}
+	})
+}
+
+// TestForgedOrigins sends items that all begin at the same place and pass ever
+// more of another client's, without landing behind them.
+func TestForgedOrigins(t *testing.T) {
+	const n = 100000
+	base := New(Options{ClientID: 50})
+	for i := range n {
+		base.Text("t").Insert(0, string(rune('a'+i%26)))
+	}
+	for name, low := range map[string]bool{"all higher": false, "one lower first": true} {
+		t.Run(name, func(t *testing.T) {
+			d := New(Options{ClientID: 1})
+			mustApply(t, d, base.Encode(nil), false)
+			if low {
+				mustApply(t, d, forged(20, 1, func(i uint64) uint64 { return 0 }), false)
+			}
+			u := forged(30, n, func(i uint64) uint64 { return n - 1 - i })
+			quick(t, func() { mustApply(t, d, u, false) })
+			checkStore(t, d)
+		})
+	}
+}
+
+// forged is n one-unit items of a client without origin, whose right origin is
+// the given clock of client 50.
+func forged(client uint64, n int, right func(i uint64) uint64) []byte {
+	w := codec.NewWriter(false, 0)
+	for i := range uint64(n) {
+		w.Block(&codec.Block{
+			ID: codec.ID{Client: client, Clock: i}, Len: 1, HasRight: true,
+			Right: codec.ID{Client: 50, Clock: right(i)}, Ref: codec.Deleted,
+		}, 0)
+	}
+	return w.Finish(nil)
+}
+
+// TestPendingBackwards delivers a long chain of updates from its end.
+func TestPendingBackwards(t *testing.T) {
+	a, b := New(Options{ClientID: 1}), New(Options{ClientID: 2})
+	var log [][]byte
+	keep := func(u *Update) { log = append(log, u.V1()) }
+	a.OnUpdate(func(u *Update) {
+		if u.Local {
+			keep(u)
+		}
+	})
+	b.OnUpdate(func(u *Update) {
+		if u.Local {
+			keep(u)
+		}
+	})
+	for i := range 20000 {
+		d, o := a, b
+		if i%3 == 0 {
+			d, o = b, a
+		}
+		d.Text("t").Insert(d.Text("t").Len(), "x")
+		mustApply(t, o, log[len(log)-1], false)
+	}
+	d := New(Options{})
+	quick(t, func() {
+		for i := len(log) - 1; i >= 0; i-- {
+			mustApply(t, d, log[i], false)
+		}
+	})
+	if d.Text("t").Len() != 20000 || !d.pend.Empty() {
+		t.Errorf("%d units, pending %v", d.Text("t").Len(), !d.pend.Empty())
+	}
+	same(t, "state", d.Encode(nil), a.Encode(nil))
+}
+
+// TestPendingDeadlock is the delivery with which Yjs stays at "0".
+func TestPendingDeadlock(t *testing.T) {
+	x, y := New(Options{ClientID: 1}), New(Options{ClientID: 2})
+	var ups [][]byte
+	for i, d := range []*Doc{x, y, x, x} {
+		for _, u := range ups {
+			mustApply(t, d, u, false)
+		}
+		sv := d.StateVector()
+		d.Text("t").Insert(i, string(rune('0'+i)))
+		ups = append(ups, d.Encode(sv))
+	}
+	late, err := MergeUpdates([][]byte{ups[3], ups[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := New(Options{})
+	for _, u := range [][]byte{late, ups[0], ups[2]} {
+		mustApply(t, d, u, false)
+	}
+	if s := d.Text("t").String(); s != "0123" || !d.pend.Empty() {
+		t.Errorf("got %q, pending %v", s, !d.pend.Empty())
+	}
+}
+
+func TestAlternatingKeys(t *testing.T) {
+	a, b := New(Options{ClientID: 1}), New(Options{ClientID: 2})
+	last := [][]byte{}
+	for _, d := range []*Doc{a, b} {
+		d.OnUpdate(func(u *Update) {
+			if u.Local {
+				last = append(last, u.V1())
+			}
+		})
+	}
+	quick(t, func() {
+		for i := range 50000 {
+			d, o := a, b
+			if i&1 == 1 {
+				d, o = b, a
+			}
+			d.Map("m").Set("k", Int(i))
+			mustApply(t, o, last[len(last)-1], false)
+		}
+	})
+	quick(t, func() {
+		d := New(Options{})
+		mustApply(t, d, a.Encode(nil), false)
+		if d.Map("m").Value("k").Int() != 49999 {
+			t.Errorf("got %v", d.Map("m"))
+		}
+	})
+	// All of them without knowing of one another: one chain of siblings.
+	w := codec.NewWriter(false, 0)
+	for i := range uint64(50000) {
+		w.Block(&codec.Block{
+			ID: codec.ID{Client: 7, Clock: i}, Len: 1, Parented: codec.ParentRoot, Root: []byte("m"),
+			HasKey: true, Key: []byte("k"), Ref: codec.Any, Body: []byte{126},
+		}, 0)
+	}
+	quick(t, func() { mustApply(t, a, w.Finish(nil), false) })
+	checkStore(t, a)
+}
+
+// TestManySplits deletes every other unit of a long text, from the middle out.
+func TestManySplits(t *testing.T) {
+	a := New(Options{ClientID: 1})
+	text := make([]byte, 0, 300000)
+	for range 100000 {
+		text = append(text, "中"...)
+	}
+	a.Text("t").Insert(0, string(text))
+	var ds codec.DeleteSet
+	for i := range uint64(50000) {
+		ds = append(ds, codec.Range{Client: 1, Clock: i * 2, Len: 1})
+	}
+	u := codec.NewWriter(false, 0).Finish(ds)
+	quick(t, func() { mustApply(t, a, u, false) })
+	if n := a.Text("t").Len(); n != 50000 {
+		t.Errorf("%d units left", n)
+	}
+}
+
+// TestManyRootsAndKeys names many roots, keys and clients once each.
+func TestManyRootsAndKeys(t *testing.T) {
+	w := codec.NewWriter(false, 0)
+	for i := range uint64(60000) {
+		name := []byte{byte(i), byte(i >> 8 & 0x7f), byte(i >> 15)}
+		name[0] &= 0x7f
+		w.Block(&codec.Block{
+			ID: codec.ID{Client: 1000000 - i, Clock: 0}, Len: 1, Parented: codec.ParentRoot, Root: name,
+			HasKey: i%2 == 0, Key: name, Ref: codec.Any, Body: []byte{126},
+		}, 0)
+	}
+	u := w.Finish(nil)
+	quick(t, func() {
+		d := New(Options{})
+		mustApply(t, d, u, false)
+		if _, err := New(Options{}).Apply(d.Encode(nil), nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
