@@ -153,16 +153,21 @@ func TestBodiesThatTrickle(t *testing.T) {
 	if err != nil || len(page.Records) != 0 {
 		t.Errorf("half a request was obeyed: %v, %v", page.Records, err)
 	}
-	t.Run("what takes long is not the client's fault", func(t *testing.T) {
-		stop := hooked.Block(logtest.CallAppend, "on")
+	t.Run("a client that goes while it waits is noticed", func(t *testing.T) {
+		stop := hooked.Block(logtest.CallAppend, "held")
+		defer stop.Release()
+		const body = `{"type":"publish","channel":"held","data":1}`
 		w := &ws{t: t, conn: b.tcp()}
-		w.raw([]byte("POST /api/v1/publish HTTP/1.1\r\nHost: test\r\nContent-Length: 26\r\n\r\n{\"channel\":\"on\",\"data\":12}"))
+		w.raw(fmt.Appendf(nil, "POST /send?session=%s HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", id, len(body), body))
 		stop.Wait()
-		<-time.After(500 * time.Millisecond) // beyond the timeout of the body
-		stop.Release()
-		if got := w.answer(); got.StatusCode != 200 {
-			t.Errorf("got %s", got.Status)
+		<-time.After(400 * time.Millisecond) // beyond the timeout of the body
+		if got := b.do("POST", "/send?session="+id, `{"type":"ping"}`); got.status != http.StatusConflict {
+			t.Errorf("while it is there: got %d %s", got.status, got.body)
 		}
+		w.conn.Close()
+		eventually(t, "the session takes another command", func() bool {
+			return b.do("POST", "/send?session="+id, `{"type":"ping"}`).status == http.StatusOK
+		})
 	})
 }
 
