@@ -5,6 +5,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
 .PHONY: help run build test check fmt lint race e2e picture bench soak clean
+.PHONY: ot-npm ot-vectors ot-fuzz ot-bench ot-sim
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

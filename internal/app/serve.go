@@ -91,11 +91,13 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 		return abandon(server, fmt.Errorf("listen: %w", err))
 	}
 	hs := &http.Server{
-		Handler:           boundBodies(routes(c, server), c.RequestTimeout),
+		Handler:           routes(c, server),
 		ReadHeaderTimeout: c.RequestTimeout,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+		// For bodies that no handler reads: net/http waits for them as well.
+		ReadTimeout:    2 * c.RequestTimeout,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	c.Logger.Info("listening", "addr", l.Addr().String(), "data", c.Data, "engine", server.Log().Info().Name)
 	if c.Apps {
@@ -123,18 +125,6 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	}
 	<-failed
 	return err
-}
-
-// boundBodies bounds how long the body of a request may take to come. Handlers
-// that read it do so themselves; net/http waits for it after all others.
-// http.Server.ReadTimeout would end polls as well.
-func boundBodies(next http.Handler, timeout time.Duration) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // not every ResponseWriter can
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // pageURL returns where a browser on this machine finds the pages.

@@ -118,9 +118,11 @@ func TestHistoriesThatNobodyReads(t *testing.T) {
 
 // A client that never lets the server have a whole body loses its connection.
 func TestBodiesThatTrickle(t *testing.T) {
+	hooked := logtest.Hook(memory.New(memory.Options{}))
 	b := open(t, func(s *settings) {
 		s.transport.BodyTimeout, s.api.BodyTimeout = 200*time.Millisecond, 200*time.Millisecond
 		s.api.Open = true
+		s.engine = hooked
 	})
 	poll := b.do("GET", "/poll?channel=a&keep=1", "")
 	_, id, _ := strings.Cut(poll.body, `"session":"`)
@@ -151,18 +153,21 @@ func TestBodiesThatTrickle(t *testing.T) {
 	if err != nil || len(page.Records) != 0 {
 		t.Errorf("half a request was obeyed: %v, %v", page.Records, err)
 	}
-	t.Run("a client that was slow once is served on", func(t *testing.T) {
-		conn := b.tcp()
-		w := &ws{t: t, conn: conn}
-		w.raw([]byte("POST /api/v1/publish HTTP/1.1\r\nHost: test\r\nContent-Length: 26\r\n\r\n{\"channel\":\"on\",\"data\":12}"))
-		if got := w.answer(); got.StatusCode != 200 {
-			t.Fatalf("got %s", got.Status)
+	t.Run("a client that goes while it waits is noticed", func(t *testing.T) {
+		stop := hooked.Block(logtest.CallAppend, "held")
+		defer stop.Release()
+		const body = `{"type":"publish","channel":"held","data":1}`
+		w := &ws{t: t, conn: b.tcp()}
+		w.raw(fmt.Appendf(nil, "POST /send?session=%s HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", id, len(body), body))
+		stop.Wait()
+		<-time.After(400 * time.Millisecond) // beyond the timeout of the body
+		if got := b.do("POST", "/send?session="+id, `{"type":"ping"}`); got.status != http.StatusConflict {
+			t.Errorf("while it is there: got %d %s", got.status, got.body)
 		}
-		// Beyond the timeout of the body, on the same connection.
-		w.raw([]byte("GET /poll?channel=on&since=" + b.position("on") + "&wait=1s HTTP/1.1\r\nHost: test\r\n\r\n"))
-		if got := w.answer(); got.StatusCode != 200 {
-			t.Errorf("got %s", got.Status)
-		}
+		w.conn.Close()
+		eventually(t, "the session takes another command", func() bool {
+			return b.do("POST", "/send?session="+id, `{"type":"ping"}`).status == http.StatusOK
+		})
 	})
 }
 

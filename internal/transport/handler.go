@@ -314,9 +314,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request, most int, timeout time.Dur
 	case err != nil:
 		return nil, protocol.Errorf(protocol.Malformed, "The request was cut short.")
 	}
-	// net/http goes on reading, to see whether the client is still there.
-	_ = rc.SetReadDeadline(time.Time{})
-	return body, nil
+	return body, nil // net/http has taken the deadline back
 }
 
 // statusOf returns the HTTP status of an answer.

@@ -116,6 +116,12 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 	case TryWriter:
 		st.trier = conn
 		st.direct.Store(true)
+	case interface{ NetConn() net.Conn }: // TLS
+		if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+			if raw, err := tcp.SyscallConn(); err == nil {
+				setNotSentLowat(raw)
+			}
+		}
 	}
 	return st, first, nil
 }
@@ -208,10 +214,18 @@ func (st *stream) End(why *protocol.Error) {
 	st.ended.Store(&ending{why})
 	if st.stuck.Load() {
 		// Nobody reads there; a last word would wait for ever.
-		st.conn.Close()
+		st.abort()
 		return
 	}
 	st.finish()
+}
+
+// abort closes the connection without a last word: that of TLS may block for 5 s.
+func (st *stream) abort() {
+	if over, ok := st.conn.(interface{ NetConn() net.Conn }); ok {
+		over.NetConn().Close()
+	}
+	st.conn.Close()
 }
 
 // finish says the last word and shuts the write side, unless somebody writes just
@@ -230,7 +244,9 @@ func (st *stream) finish() {
 	if !st.direct.Load() {
 		if !st.owner.spawn(func() {
 			_ = st.conn.SetWriteDeadline(time.Now().Add(lingerTime)) // an error shows in the write
-			_, _ = st.conn.Write(last)                               // it is closed in any case
+			if _, err := st.conn.Write(last); err != nil {
+				st.abort()
+			}
 			st.conn.Close()
 		}) {
 			st.conn.Close()
