@@ -191,6 +191,7 @@ func (st *stream) drainOnce() bool {
 			st.conn.Close()
 			return false
 		}
+		_ = st.conn.SetWriteDeadline(time.Time{}) // it would end a later write that need not wait
 	}
 	if st.direct.Load() {
 		return !st.pump()
