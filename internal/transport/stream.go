@@ -227,6 +227,12 @@ func (st *stream) finish() {
 		return
 	}
 	st.said = true
+	if len(st.rest) > 0 {
+		// What was begun is not finished: the last word would be taken for the
+		// rest of it.
+		st.conn.Close()
+		return
+	}
 	last := st.framing.closing(nil, e.why)
 	if !st.direct.Load() {
 		if !st.owner.spawn(func() {
