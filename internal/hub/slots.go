@@ -52,6 +52,7 @@ type slots struct {
 	byKey   map[string]*slot
 	order   []change // by version; a change whose slot has moved on is void
 	version uint64
+	limit   int // length of order from which to compact
 
 	ticking bool // a tick of conflation is to come
 	ticked  time.Time
@@ -85,8 +86,9 @@ func (t *slots) set(key string, engine uint64, f *Frame, deleted bool, now time.
 		s.deleted = now
 	}
 	t.order = append(t.order, change{t.version, s})
-	if len(t.order) > 2*len(t.byKey)+32 {
+	if len(t.order) > t.limit {
 		t.compact(now)
+		t.limit = 2*len(t.order) + 32
 	}
 	return true
 }

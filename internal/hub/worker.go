@@ -110,11 +110,16 @@ func (l *roster) mark(ready []Listener) []Listener {
 	return ready
 }
 
+// add takes a subscription in, unless it was closed before it started: nobody
+// would take it out again.
 func (l *roster) add(s *Subscription) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.closed.Load() {
+		return
+	}
 	s.index = len(l.subs)
 	l.subs = append(l.subs, s)
-	l.mu.Unlock()
 }
 
 func (l *roster) remove(s *Subscription) {

@@ -195,8 +195,14 @@ func (s *Session) subscribe(c *command) {
 	if !c.allowed(VerbSubscribe) {
 		return
 	}
+	// Now, so that an unsubscribe that comes next finds it.
+	e, err := s.reserve(c.Channel)
+	if err != nil {
+		c.refuse(err)
+		return
+	}
 	s.background(c, 1, func(c *command) {
-		sub, recovered, err := s.join(c.Channel, join)
+		sub, recovered, err := s.make(e, join)
 		if err != nil {
 			c.refuse(err)
 			return
@@ -237,23 +243,26 @@ func (s *Session) Join(channel string, since protocol.Position, filter protocol.
 }
 
 func (s *Session) join(channel string, j hub.Join) (*hub.Subscription, bool, *protocol.Error) {
-	ctx, cancel := context.WithCancel(s.server.ctx)
-	e := &entry{channel: channel, cancel: cancel}
-	if err := s.reserve(e); err != nil {
-		cancel()
+	e, err := s.reserve(channel)
+	if err != nil {
 		return nil, false, err
 	}
+	return s.make(e, j)
+}
+
+// make makes a subscription that was reserved.
+func (s *Session) make(e *entry, j hub.Join) (*hub.Subscription, bool, *protocol.Error) {
 	j.Worker = int(s.worker)
-	sub, recovered, err := s.server.conf.Hub.Subscribe(ctx, channel, s, j)
-	cancelled := ctx.Err() != nil
-	cancel()
+	sub, recovered, err := s.server.conf.Hub.Subscribe(e.ctx, e.channel, s, j)
+	cancelled := e.ctx.Err() != nil
+	e.cancel()
 	s.mu.Lock()
-	there := s.find(channel) == e
+	there := s.find(e.channel) == e
 	switch {
 	case err != nil && there:
 		s.drop(e)
 	case there:
-		e.sub, e.cancel = sub, nil
+		e.sub, e.ctx, e.cancel = sub, nil, func() {} // a subscription holds no more than it has to
 	}
 	s.mu.Unlock()
 	if err == nil && !there {
@@ -261,7 +270,7 @@ func (s *Session) join(channel string, j hub.Join) (*hub.Subscription, bool, *pr
 	}
 	switch {
 	case !there || cancelled:
-		return nil, false, protocol.Errorf(protocol.NotThere, "The subscription to %s was ended before it began.", channel)
+		return nil, false, protocol.Errorf(protocol.NotThere, "The subscription to %s was ended before it began.", e.channel)
 	case err != nil:
 		return nil, false, s.server.Explain(err)
 	}
@@ -269,19 +278,21 @@ func (s *Session) join(channel string, j hub.Join) (*hub.Subscription, bool, *pr
 }
 
 // reserve notes a subscription in the making.
-func (s *Session) reserve(e *entry) *protocol.Error {
+func (s *Session) reserve(channel string) (*entry, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return protocol.Errorf(protocol.SessionGone, "The session has ended.")
-	case s.find(e.channel) != nil:
-		return protocol.Errorf(protocol.AlreadyThere, "The session is subscribed to %s already.", e.channel)
+		return nil, protocol.Errorf(protocol.SessionGone, "The session has ended.")
+	case s.find(channel) != nil:
+		return nil, protocol.Errorf(protocol.AlreadyThere, "The session is subscribed to %s already.", channel)
 	case len(s.entries) >= s.server.conf.MaxChannels:
-		return protocol.Errorf(protocol.LimitReached, "A session has at most %d subscriptions.", s.server.conf.MaxChannels)
+		return nil, protocol.Errorf(protocol.LimitReached, "A session has at most %d subscriptions.", s.server.conf.MaxChannels)
 	}
+	e := &entry{channel: channel}
+	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
 	s.entries = append(s.entries, e)
-	return nil
+	return e, nil
 }
 
 func (s *Session) find(channel string) *entry {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -79,7 +80,8 @@ type Session struct {
 type entry struct {
 	channel string
 	sub     *hub.Subscription // nil until the hub has made it
-	cancel  func()            // ends the making; nil afterwards
+	ctx     context.Context   // bounds the making
+	cancel  func()            // ends it
 }
 
 // ID returns the session's id, which is a secret of its client.
@@ -295,9 +297,7 @@ func (s *Session) End(why *protocol.Error) {
 }
 
 func (e *entry) end() {
-	if e.cancel != nil {
-		e.cancel()
-	}
+	e.cancel()
 	if e.sub != nil {
 		e.sub.Close()
 	}

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"syscall"
@@ -155,4 +156,17 @@ func TestLogThatFails(t *testing.T) {
 		}
 		w.subscribe("d")
 	})
+}
+
+// An unsubscribe that comes right behind its subscribe does not overtake it.
+func TestUnsubscribeRightBehind(t *testing.T) {
+	b := open(t, nil)
+	w := b.ws()
+	for i := range 50 {
+		subscribe := fmt.Sprintf(`{"type":"subscribe","id":1,"channel":"c%d"}`, i)
+		w.raw(append(text(subscribe), text(strings.Replace(strings.Replace(subscribe, "1", "2", 1), "sub", "unsub", 1))...))
+		if got := w.hears(`"id":2`); !strings.Contains(got, `"result":{}`) {
+			t.Fatalf("unsubscribe: got %s", got)
+		}
+	}
 }

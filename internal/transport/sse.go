@@ -236,13 +236,15 @@ func (sseFraming) signal(dst []byte, f *hub.Frame) []byte {
 }
 
 func (sseFraming) message(dst []byte, st *stream, json []byte) []byte {
-	from := len(dst)
-	dst = append(dst, "id: "...)
-	at := len(dst)
-	if dst = st.session.AppendPosition(dst); len(dst) == at {
-		dst = dst[:from] // no channel has one
-	} else {
-		dst = append(dst, '\n')
+	if st != nil {
+		from := len(dst)
+		dst = append(dst, "id: "...)
+		at := len(dst)
+		if dst = st.session.AppendPosition(dst); len(dst) == at {
+			dst = dst[:from] // no channel has one
+		} else {
+			dst = append(dst, '\n')
+		}
 	}
 	dst = append(dst, "event: "...)
 	dst = append(dst, typeOf(json)...)

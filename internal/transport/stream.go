@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,6 +29,7 @@ const (
 type framing interface {
 	publication(dst []byte, st *stream, f *hub.Frame) []byte
 	signal(dst []byte, f *hub.Frame) []byte
+	// st is nil for a message that must not carry a position.
 	message(dst []byte, st *stream, json []byte) []byte
 	ping(dst []byte, asMessage bool) []byte
 	pong(dst, payload []byte) []byte
@@ -197,6 +199,7 @@ func (st *stream) drainOnce() bool {
 			st.conn.Close()
 			return false
 		}
+		_ = st.conn.SetWriteDeadline(time.Time{}) // it would end a later write that need not wait
 	}
 	if st.direct.Load() {
 		return !st.pump()
@@ -240,6 +243,12 @@ func (st *stream) finish() {
 		return
 	}
 	st.said = true
+	if len(st.rest) > 0 {
+		// What was begun is not finished: the last word would be taken for the
+		// rest of it.
+		st.conn.Close()
+		return
+	}
 	last := st.framing.closing(nil, e.why)
 	if !st.direct.Load() {
 		if !st.owner.spawn(func() {
@@ -435,8 +444,12 @@ func (w *writer) Notice(s *hub.Subscription, n hub.Notice, before hub.Place) {
 
 // Message implements [session.Writer].
 func (w *writer) Message(json []byte) {
+	st := w.st
+	if slices.ContainsFunc(w.segments, func(sg segment) bool { return sg.sub != nil }) {
+		st = nil // a position would cover what may yet be given back
+	}
 	w.segments = append(w.segments, segment{start: len(w.buf)})
-	w.buf = w.st.framing.message(w.buf, w.st, json)
+	w.buf = w.st.framing.message(w.buf, st, json)
 }
 
 // Ping implements [session.Writer].
