@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race bench soak clean
+.PHONY: help run build test check fmt lint race e2e picture bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,6 +17,13 @@ build: ## build bin/starling
 
 test: ## run all tests (under 10 minutes on 2 cores)
 	$(GO) test -timeout 9m $(PKGS)
+
+bench: build ## measure, and write the result into docs/benchmarks.md
+	./bin/starling bench --doc docs/benchmarks.md
+
+SEEDS ?= 2000
+soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
+	$(GO) test -count=1 -timeout 170m -run 'TestMemory|TestHarsh|TestPebble' ./internal/sim -seeds $(SEEDS)
 
 race: ## run all tests under the race detector
 	$(GO) test -race -short -timeout 15m $(PKGS)
@@ -32,5 +39,38 @@ lint: ## format check, vet, staticcheck, errorlint
 
 check: lint race ## format, vet, staticcheck, errorlint, and the tests under -race
 
+# The browser tests need Node, npm's packages and a Chromium (CHROMIUM=path names
+# another than Debian's). Nothing else in this file does.
+web/e2e/node_modules: web/e2e/package-lock.json
+	cd web/e2e && npm ci --no-audit --no-fund
+	@touch $@
+
+e2e: build web/e2e/node_modules ## check the page's types, and test it in a real Chromium
+	cd web/e2e && npx tsc -p . && node --test --test-reporter=spec unit/*.test.js
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 *.test.js
+
+picture: build web/e2e/node_modules ## take the README's picture anew
+	cd web/e2e && node picture.js ../../docs/images
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin web/e2e/node_modules
+
+OT_JS := ot/testdata/js
+OT_SEED ?= 1
+OT_TIME ?= 1h
+
+ot-npm: ## install the npm packages that package ot is compared with
+	cd $(OT_JS) && npm ci --no-audit --no-fund
+
+ot-vectors: ## make fresh test vectors for package ot: OT_SEED=2
+	cd $(OT_JS) && node vectors.mjs --seed $(OT_SEED) --n 400
+	$(GO) test -run TestVectors -v ./ot
+
+ot-fuzz: ## compare package ot with the npm types: OT_TIME=1h OT_SEED=1
+	OT_FUZZ=$(OT_TIME) OT_SEED=$(OT_SEED) $(GO) test -timeout 0 -run TestDifferential -v ./ot
+
+ot-bench: ## measure the npm packages and package ot in turn, into docs/benchmarks.md
+	OT_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -timeout 20m -run TestBenchTable -v ./ot
+
+ot-sim: ## simulate clients of package ot: OT_SEEDS=20000
+	OT_SEEDS=$(or $(OT_SEEDS),20000) $(GO) test -timeout 0 -run TestSimulation -v ./ot

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/starling-rt/starling/eventlog"
@@ -35,6 +36,9 @@ type Options struct {
 	// Engine keeps the channels instead, opened with Namespaces.Policies; the
 	// server closes it.
 	Engine eventlog.Engine
+	// Backups is the directory in which the HTTP API makes backups of Data.
+	// Default: it makes none.
+	Backups string
 
 	// Namespaces are the settings of channels.
 	Namespaces Namespaces
@@ -133,7 +137,14 @@ func New(o Options) (*Server, error) {
 		NoDeflate: l.NoCompression, Logger: o.Logger,
 	})
 	s.transports.Register(s.mux)
-	api.New(api.Config{Log: s.log, Sessions: s.sessions, Keys: o.APIKeys, Open: o.Dev, Local: localOrigin}).Register(s.mux)
+	a := api.Config{Log: s.log, Sessions: s.sessions, Keys: o.APIKeys, Open: o.Dev, Local: localOrigin}
+	if pebble, ok := engine.(*pebblelog.Engine); ok && o.Backups != "" {
+		a.Backup = func(ctx context.Context) (string, error) {
+			dir := filepath.Join(o.Backups, time.Now().UTC().Format("20060102T150405.000Z"))
+			return dir, pebble.Backup(ctx, dir)
+		}
+	}
+	api.New(a).Register(s.mux)
 	return s, nil
 }
 

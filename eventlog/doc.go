@@ -17,8 +17,9 @@
 // An offset means something together with the epoch of its channel. An engine
 // changes the epoch whenever it can no longer vouch for the numbers that it gave
 // out: at every start of an engine in memory, after an unclean stop for channels
-// that are not synced, on a backup that was restored. No offset is ever given
-// twice under one epoch.
+// that are not synced, on a backup that was restored, and for the channels that
+// are made after others, long empty, were forgotten with their heads. No offset
+// is ever given twice under one epoch.
 //
 // # Live records
 //

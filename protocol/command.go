@@ -93,8 +93,9 @@ type Command struct {
 	Slow   SlowPolicy
 
 	// Of history: up to Limit publications after Since, or the last before
-	// Before. 0 stands for the default.
+	// Before, or, with Newest, the last there are. 0 stands for the default.
 	Before string
+	Newest bool
 	Limit  int
 
 	// Of connect.
@@ -163,8 +164,8 @@ func (c *Command) check(name string) *Error {
 		}
 		return CheckChannel(c.Channel)
 	case History:
-		if c.Since != "" && c.Before != "" {
-			return Errorf(InvalidField, `A history goes from "since" or to "before", not both.`)
+		if c.Since != "" && c.Before != "" || c.Newest && c.Since+c.Before != "" {
+			return Errorf(InvalidField, `A history goes from "since", or to "before", or has the "newest": one of them.`)
 		}
 		return CheckChannel(c.Channel)
 	}
@@ -206,6 +207,8 @@ func (s *scanner) field(c *Command, key string) (err *Error) {
 		c.Limit = int(min(n, MaxHistoryLimit))
 	case "delete":
 		c.Delete, err = s.boolean(key)
+	case "newest":
+		c.Newest, err = s.boolean(key)
 	case "pings":
 		c.Pings, err = s.boolean(key)
 	default:

@@ -77,6 +77,7 @@ type commandFields struct {
 	Filter   map[string][]string `json:"filter,omitempty"`
 	Slow     string              `json:"slow,omitempty"`
 	Before   string              `json:"before,omitempty"`
+	Newest   bool                `json:"newest,omitempty"`
 	Limit    int                 `json:"limit,omitempty"`
 	Token    string              `json:"token,omitempty"`
 	Pings    bool                `json:"pings,omitempty"`
@@ -85,7 +86,7 @@ type commandFields struct {
 func fieldsOf(c *Command) commandFields {
 	f := commandFields{
 		Type: c.Type.String(), ID: string(c.ID), Channel: c.Channel, Data: string(c.Data), Key: c.Key, Tags: c.Tags,
-		Conflate: c.Conflate, Delete: c.Delete, Since: c.Since, Offset: c.Offset, Filter: c.Filter, Before: c.Before,
+		Conflate: c.Conflate, Delete: c.Delete, Since: c.Since, Offset: c.Offset, Filter: c.Filter, Before: c.Before, Newest: c.Newest,
 		Limit: c.Limit, Token: c.Token, Pings: c.Pings,
 	}
 	for name, p := range slowPolicies {

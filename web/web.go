@@ -2,27 +2,90 @@
 package web
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"io/fs"
 	"net/http"
+	"path"
+	"time"
 )
 
-//go:embed page
+//go:embed page/*.html page/*.css page/*.svg page/js
 var files embed.FS
 
-// Handler serves the pages.
+// contentTypes are spelled out: what mime knows depends on the machine.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// policy lets a page load from its own server and nowhere else. The schemes of
+// WebSockets are named for browsers that do not count them as 'self'.
+const policy = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// file is a file as it is served.
+type file struct {
+	body              []byte
+	contentType, etag string
+}
+
+// Handler serves the pages, and a page that says so for what is not there.
 func Handler() http.Handler {
-	page, err := fs.Sub(files, "page")
+	pages, err := load()
 	if err != nil {
-		panic(err) // the folder is embedded
+		panic(err) // the files are embedded
 	}
-	server := http.FileServerFS(page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-cache")
-		server.ServeHTTP(w, r)
+		h.Set("Cache-Control", "no-cache") // ask each time; the answer is short when nothing has changed
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "Pages are read with GET.", http.StatusMethodNotAllowed)
+			return
+		}
+		name := r.URL.Path
+		if name == "/" {
+			name = "/index.html"
+		}
+		f, ok := pages[name]
+		if !ok {
+			lost := pages["/404.html"]
+			h.Set("Content-Type", lost.contentType)
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write(lost.body) // the client may be gone
+			return
+		}
+		h.Set("Content-Type", f.contentType)
+		h.Set("ETag", f.etag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
 	})
+}
+
+// load reads the embedded files, by the path at which they are served.
+func load() (map[string]file, error) {
+	pages := map[string]file{}
+	err := fs.WalkDir(files, "page", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(body)
+		pages[name[len("page"):]] = file{
+			body: body, contentType: contentTypes[path.Ext(name)],
+			etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		}
+		return nil
+	})
+	return pages, err
 }

@@ -1,7 +1,57 @@
 package main
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
 
-type benchCmd struct{}
+	"github.com/starling-rt/starling/internal/bench"
+	"github.com/starling-rt/starling/internal/benchdoc"
+)
 
-func (c *benchCmd) Run(ctx context.Context) error { return nil }
+// benchCmd is starling bench.
+type benchCmd struct {
+	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, idle, recover. Default: all."`
+	Duration time.Duration `help:"Of each measurement." default:"5s"`
+	Conns    int           `help:"Connections of the idle scenario." default:"10000"`
+	JSON     bool          `help:"Print JSON."`
+	Doc      string        `help:"Write the table into the channels section of this file." placeholder:"FILE" type:"existingfile"`
+}
+
+// Run runs the command. It starts servers of its own and stops them.
+func (c *benchCmd) Run(ctx context.Context) error {
+	for _, name := range c.Scenario {
+		if !slices.ContainsFunc(bench.Scenarios, func(s bench.Scenario) bool { return s.Name == name }) {
+			return fmt.Errorf("there is no scenario %q", name)
+		}
+	}
+	var all []bench.Figure
+	for _, s := range bench.Scenarios {
+		if len(c.Scenario) > 0 && !slices.Contains(c.Scenario, s.Name) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s\n", s.Name, s.Help)
+		figures, err := s.Run(ctx, bench.Options{Duration: c.Duration, Conns: c.Conns})
+		if err != nil {
+			return err
+		}
+		all = append(all, figures...)
+	}
+	if c.Doc != "" {
+		command := strings.Join(append([]string{"starling"}, os.Args[1:]...), " ")
+		return benchdoc.Replace(c.Doc, "channels", bench.Report(all, command))
+	}
+	if c.JSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(all)
+	}
+	for _, f := range all {
+		fmt.Printf("%-70s %14.2f %s\n", f.Name, f.Value, f.Unit)
+	}
+	return nil
+}

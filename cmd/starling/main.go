@@ -23,6 +23,8 @@ type cli struct {
 	Publish   publishCmd   `cmd:"" help:"Publish JSON to a channel."`
 	Subscribe subscribeCmd `cmd:"" help:"Follow a channel, like tail -f."`
 	History   historyCmd   `cmd:"" help:"Print what a channel keeps."`
+	Backup    backupCmd    `cmd:"" help:"Have a running server make a backup."`
+	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup."`
 	Bench     benchCmd     `cmd:"" help:"Measure a server."`
 }
 
@@ -42,6 +44,7 @@ func main() {
 type serveCmd struct {
 	Listen         string        `help:"Address to listen on. Default :8080, with --dev 127.0.0.1:8080." placeholder:"ADDR"`
 	Data           string        `help:"Directory to keep channels in, or :memory: to keep nothing." default:"./data" placeholder:"DIR"`
+	Backups        string        `help:"Directory in which the HTTP API may make backups." placeholder:"DIR"`
 	Dev            bool          `help:"For development: anonymous clients may do everything, pages of this machine may connect."`
 	Apps           bool          `help:"Serve the applications."`
 	APIKey         []string      `help:"A key that opens the HTTP API. May be repeated." placeholder:"KEY"`
@@ -49,6 +52,7 @@ type serveCmd struct {
 	AllowedOrigins []string      `help:"Origins of pages that may connect, or *." placeholder:"ORIGIN"`
 	Drain          time.Duration `help:"How long to spread the goodbye over at the end." default:"5s"`
 	Node           string        `help:"Name of this node." default:"n1"`
+	Pprof          bool          `help:"Serve /debug/pprof/ to clients on this machine."`
 	LogFormat      string        `help:"text or json." enum:"text,json" default:"text"`
 	LogLevel       slog.Level    `help:"debug, info, warn or error." default:"info"`
 	Limits         limitFlags    `embed:"" prefix:"limit-"`
@@ -79,8 +83,8 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	}
 	l := c.Limits
 	return app.Run(ctx, app.Config{
-		Listen: c.Listen, Data: c.Data, Dev: c.Dev, Apps: c.Apps, APIKeys: c.APIKey, ConfigFile: c.Config,
-		AllowedOrigins: c.AllowedOrigins, Drain: drain, Node: c.Node, Logger: slog.New(handler),
+		Listen: c.Listen, Data: c.Data, Backups: c.Backups, Dev: c.Dev, Apps: c.Apps, APIKeys: c.APIKey, ConfigFile: c.Config,
+		AllowedOrigins: c.AllowedOrigins, Drain: drain, Node: c.Node, Pprof: c.Pprof, Logger: slog.New(handler),
 		Limits: starling.Limits{
 			MaxMessage: l.MaxMessage, MaxChannels: l.MaxChannels, MaxSessions: l.MaxSessions,
 			CommandRate: l.CommandRate, CommandBurst: l.CommandBurst, AddressRate: l.AddressRate, AddressBurst: l.AddressBurst,

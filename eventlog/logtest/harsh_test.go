@@ -142,3 +142,133 @@ func TestHarshIsTheSameForASeed(t *testing.T) {
 		t.Fatalf("got\n%s\nand\n%s", a, b)
 	}
 }
+
+// tailer follows a channel by the rules: it takes a live record that follows
+// what it has, and reads when anything else comes, for as long as a read may be
+// stale.
+type tailer struct {
+	log  *eventlog.Log
+	wake chan struct{}
+
+	mu    sync.Mutex
+	head  uint64
+	data  []string
+	until time.Time // until when there is a reason to read
+}
+
+func (f *tailer) Deliver(l *eventlog.Live) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case l.Kind == eventlog.LiveRecord && l.Record.Offset <= f.head:
+		return
+	case l.Kind == eventlog.LiveRecord && l.Prev == f.head && f.head != 0:
+		f.head, f.data = l.Record.Offset, append(f.data, string(l.Record.Data))
+		return
+	}
+	f.look()
+}
+
+// look notes that there is a reason to read: now, and at a tick at least a second
+// from now.
+func (f *tailer) look() {
+	f.until = time.Now().Add(2100 * time.Millisecond)
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run reads whenever there is a reason to.
+func (f *tailer) run(t *testing.T, stop chan struct{}) {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-f.wake:
+		case <-again.C:
+		}
+		f.mu.Lock()
+		head, reason := f.head, time.Now().Before(f.until)
+		f.mu.Unlock()
+		if !reason {
+			continue
+		}
+		p, err := f.log.Read(t.Context(), "c", head, eventlog.Limit{Records: 10})
+		f.mu.Lock()
+		for _, r := range p.Records {
+			if r.Offset > f.head {
+				f.head, f.data = r.Offset, append(f.data, string(r.Data))
+			}
+		}
+		if p.More {
+			f.look()
+		}
+		if err != nil { // It is tried again at a tick.
+			f.until = time.Now().Add(2100 * time.Millisecond)
+		}
+		f.mu.Unlock()
+	}
+}
+
+// Whoever keeps to the rules has everything in the end, once and in order.
+func TestHarshCanBeFollowed(t *testing.T) {
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			inner := memory.New(memory.Options{})
+			defer inner.Close()
+			nodes := []*logtest.Harsh{logtest.NewHarsh(seed, inner), logtest.NewHarsh(seed+100, inner)}
+			var wg sync.WaitGroup
+			for n, h := range nodes {
+				for w := range 3 {
+					wg.Go(func() {
+						l := eventlog.New(h)
+						for i := range 40 {
+							a := text("c", fmt.Sprint(n, "-", w, "-", i))
+							a.Key = string(a.Entries[0].Data)
+							for {
+								if _, err := l.Append(t.Context(), a); err == nil {
+									break
+								}
+							}
+							<-time.After(100 * time.Millisecond)
+						}
+					})
+				}
+			}
+			tail := &tailer{log: eventlog.New(nodes[0]), wake: make(chan struct{}, 1)}
+			if _, err := tail.log.Watch("c", tail); err != nil {
+				t.Fatal(err)
+			}
+			tail.mu.Lock()
+			tail.look()
+			tail.mu.Unlock()
+			stop := make(chan struct{})
+			var reader sync.WaitGroup
+			reader.Go(func() { tail.run(t, stop) })
+			wg.Wait()
+			for _, h := range nodes {
+				h.Calm()
+			}
+			<-time.After(5 * time.Second)
+			close(stop)
+			reader.Wait()
+			p, err := inner.Read(t.Context(), "c", 0, eventlog.Limit{Records: 1000})
+			if err != nil || len(p.Records) != 240 || len(tail.data) != 240 {
+				t.Fatalf("seed %d: %d stored, %d followed, %v, want 240", seed, len(p.Records), len(tail.data), err)
+			}
+			for i, r := range p.Records {
+				if tail.data[i] != string(r.Data) {
+					t.Fatalf("seed %d: record %d is %q, followed %q", seed, i, r.Data, tail.data[i])
+				}
+			}
+			for _, h := range nodes {
+				if err := h.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -160,3 +160,12 @@ func TestFaulty(t *testing.T) {
 		t.Fatalf("%d appends, want 6", n)
 	}
 }
+
+// An engine that is never stopped and never fails keeps the contract.
+func TestWrappedConformance(t *testing.T) {
+	logtest.Run(t, logtest.Harness{
+		Open: func(_ testing.TB, p eventlog.Policies) eventlog.Engine {
+			return logtest.Hook(logtest.NewFaulty(memory.New(memory.Options{Policies: p})))
+		},
+	})
+}

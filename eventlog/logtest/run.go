@@ -36,9 +36,9 @@ func Policies(channel string) eventlog.Policy {
 	case "small":
 		return eventlog.Policy{MaxBytes: 1000}
 	case "young":
-		return eventlog.Policy{MaxAge: 2 * time.Second}
+		return eventlog.Policy{MaxAge: time.Second}
 	case "forgetful":
-		return eventlog.Policy{KeyWindow: 2 * time.Second}
+		return eventlog.Policy{KeyWindow: time.Second}
 	case "unsynced":
 		return eventlog.Policy{Durability: eventlog.Unsynced}
 	case "slots":

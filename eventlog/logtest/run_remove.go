@@ -166,7 +166,7 @@ func removeDeleteKeys(s *suite) {
 // removeRaces reads a channel again and again while it is appended to and
 // trimmed by count: a page that claims to be complete has no hole.
 func removeRaces(s *suite) {
-	const n = 2000
+	const n = 500
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	next := map[uint64]uint64{} // the offset after an offset

@@ -62,8 +62,8 @@ func (c *channel) retain(p *eventlog.Policy) {
 	c.removeOldest(n)
 }
 
-// tidy removes the records and keys that are too old.
-func (c *channel) tidy(p *eventlog.Policy, now time.Time) {
+// tidy removes the records and keys that are too old, and returns how many keys.
+func (c *channel) tidy(p *eventlog.Policy, now time.Time) (keys int) {
 	if p.MaxAge >= 0 {
 		limit := now.Add(-p.MaxAge).UnixMilli()
 		n := 0
@@ -76,10 +76,19 @@ func (c *channel) tidy(p *eventlog.Policy, now time.Time) {
 	}
 	n := 0
 	for n < len(c.order) && !c.order[n].expires.After(now) {
-		delete(c.keys, c.order[n].key)
 		n++
 	}
+	return c.forgetKeys(n)
+}
+
+// forgetKeys removes up to n of the oldest keys, and returns how many it were.
+func (c *channel) forgetKeys(n int) int {
+	n = min(n, len(c.order))
+	for _, o := range c.order[:n] {
+		delete(c.keys, o.key)
+	}
 	c.order = c.order[n:]
+	return n
 }
 
 func (c *channel) removeOldest(n int) {

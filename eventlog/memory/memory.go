@@ -25,6 +25,11 @@ type Options struct {
 	// ForgetAfter is how long a channel that holds no record is remembered.
 	// Default: 30 days.
 	ForgetAfter time.Duration
+
+	// MaxKeys bounds the idempotency keys that are remembered, whatever their
+	// window: beyond it, a channel forgets an old one for each new one. Default:
+	// 1,000,000, which is about 200 MB.
+	MaxKeys int
 }
 
 // Engine is an eventlog.Engine in memory.
@@ -32,6 +37,7 @@ type Engine struct {
 	// Static after New.
 	policies    eventlog.Policies
 	forgetAfter time.Duration
+	maxKeys     int
 	live        *live.Hub
 	kv          *kv
 
@@ -43,6 +49,7 @@ type Engine struct {
 	mu sync.RWMutex
 	// mu guards the following and what the channels hold.
 	channels map[string]*channel
+	keys     int // remembered in all channels
 	// Channels that were not known got this epoch; what was forgotten had
 	// offsets up to forgotten.
 	epoch     uint32
@@ -63,9 +70,13 @@ func New(o Options) *Engine {
 	if o.ForgetAfter <= 0 {
 		o.ForgetAfter = 30 * 24 * time.Hour
 	}
+	if o.MaxKeys <= 0 {
+		o.MaxKeys = 1_000_000
+	}
 	e := &Engine{
 		policies:    o.Policies,
 		forgetAfter: o.ForgetAfter,
+		maxKeys:     o.MaxKeys,
 		live:        live.New(o.Policies),
 		channels:    map[string]*channel{},
 		epoch:       newEpoch(0),
@@ -109,7 +120,7 @@ func (e *Engine) store(b *eventlog.Batch) (a eventlog.Appended, epoch uint32, pr
 	if c == nil {
 		c = &channel{epoch: e.epoch, born: e.forgotten}
 	}
-	c.tidy(&policy, now)
+	e.tidy(c, &policy, now)
 	if first, ok := c.keys[b.DedupKey]; ok && b.DedupKey != "" {
 		if first.hash != b.Hash {
 			return a, 0, 0, fmt.Errorf("append to %q: %w", b.Channel, eventlog.ErrKeyReused)
@@ -134,9 +145,17 @@ func (e *Engine) store(b *eventlog.Batch) (a eventlog.Appended, epoch uint32, pr
 		Last:  eventlog.Position{Epoch: c.epoch, Offset: c.last},
 	}
 	if b.DedupKey != "" && policy.KeyWindow > 0 {
+		if e.keys++; e.keys > e.maxKeys {
+			e.keys -= c.forgetKeys(1)
+		}
 		c.remember(b.DedupKey, key{hash: b.Hash, appended: a, expires: now.Add(policy.KeyWindow)})
 	}
 	return a, c.epoch, prev, nil
+}
+
+// tidy removes what is too old in a channel.
+func (e *Engine) tidy(c *channel, p *eventlog.Policy, now time.Time) {
+	e.keys -= c.tidy(p, now)
 }
 
 // Head returns the position of the last record ever stored in a channel.
@@ -171,7 +190,7 @@ func (e *Engine) Read(ctx context.Context, name string, after uint64, limit even
 		p.Complete = after == 0 || after >= e.forgotten
 		return p, nil
 	}
-	c.tidy(&policy, time.Now())
+	e.tidy(c, &policy, time.Now())
 	p.Complete = c.complete(after)
 	p.Records, p.More = c.after(after, limit.WithDefaults())
 	return p, nil
@@ -191,7 +210,7 @@ func (e *Engine) ReadBefore(ctx context.Context, name string, before uint64, lim
 	if c == nil {
 		return p, nil
 	}
-	c.tidy(&policy, time.Now())
+	e.tidy(c, &policy, time.Now())
 	p.Complete = c.complete(0)
 	p.Records, p.More = c.before(before, limit.WithDefaults())
 	return p, nil
@@ -217,6 +236,7 @@ func (e *Engine) Delete(ctx context.Context, name string) error {
 	}
 	e.mu.Lock()
 	if c := e.channels[name]; c != nil {
+		e.keys -= len(c.keys)
 		c.clear(e.last.Add(1), time.Now())
 	}
 	e.mu.Unlock()
@@ -317,7 +337,7 @@ func (e *Engine) tidyChannels(now time.Time) {
 	forgotten := false
 	for name, c := range e.channels {
 		policy := e.policies.Of(name)
-		c.tidy(&policy, now)
+		e.tidy(c, &policy, now)
 		if len(c.records) == 0 && len(c.keys) == 0 && now.Sub(c.emptied) > e.forgetAfter {
 			delete(e.channels, name)
 			forgotten = true

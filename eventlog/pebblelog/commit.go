@@ -130,8 +130,10 @@ func (e *Engine) commit(ops []op) {
 	g := e.newGroup()
 	g.ops = append(g.ops, ops...)
 	e.committer.current = g
+	e.health.applying.Store(g.at)
 	e.build(g)
 	e.apply(g)
+	e.health.applying.Store(0)
 	e.committer.current = nil
 	// What waits for nothing is answered at once. If nothing else is in the group
 	// it need not go through the publisher.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -22,6 +23,8 @@ type disk struct {
 	vfs.FS
 
 	failing atomic.Pointer[error]
+	// only, if it is set, is the part of the names of the files that fail.
+	only atomic.Pointer[string]
 
 	mu sync.Mutex
 	// mu guards the following.
@@ -45,7 +48,10 @@ func (d *disk) hold() (wait, release func()) {
 
 func (d *disk) fail(err error) { d.failing.Store(&err) }
 
-func (d *disk) err() error {
+func (d *disk) err(name string) error {
+	if only := d.only.Load(); only != nil && !strings.Contains(name, *only) {
+		return nil
+	}
 	if p := d.failing.Load(); p != nil {
 		return *p
 	}
@@ -53,36 +59,36 @@ func (d *disk) err() error {
 }
 
 func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := d.err(); err != nil {
+	if err := d.err(name); err != nil {
 		return nil, err
 	}
 	f, err := d.FS.Create(name, c)
-	return &diskFile{f, d, strings.HasSuffix(name, ".log")}, err
+	return &diskFile{f, d, name}, err
 }
 
 func (d *disk) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := d.err(); err != nil {
+	if err := d.err(newname); err != nil {
 		return nil, err
 	}
 	f, err := d.FS.ReuseForWrite(oldname, newname, c)
-	return &diskFile{f, d, strings.HasSuffix(newname, ".log")}, err
+	return &diskFile{f, d, newname}, err
 }
 
 type diskFile struct {
 	vfs.File
 	disk *disk
-	log  bool
+	name string
 }
 
 func (f *diskFile) Write(p []byte) (int, error) {
-	if err := f.disk.err(); err != nil {
+	if err := f.disk.err(f.name); err != nil {
 		return 0, err
 	}
 	return f.File.Write(p)
 }
 
 func (f *diskFile) sync(do func() error) error {
-	if f.log {
+	if strings.HasSuffix(f.name, ".log") {
 		f.disk.mu.Lock()
 		gate, waiting := f.disk.gate, f.disk.waiting
 		f.disk.mu.Unlock()
@@ -94,7 +100,7 @@ func (f *diskFile) sync(do func() error) error {
 			<-gate
 		}
 	}
-	if err := f.disk.err(); err != nil {
+	if err := f.disk.err(f.name); err != nil {
 		return err
 	}
 	return do()
@@ -346,4 +352,103 @@ func TestDiskThatIsAlmostFull(t *testing.T) {
 	if err := l.Health(t.Context()); err != nil {
 		t.Errorf("health: got %v", err)
 	}
+}
+
+// A disk that fails when tables are written holds up nothing at first, and then
+// everything until it works again.
+func TestDiskThatFailsForTables(t *testing.T) {
+	d := &disk{FS: vfs.NewMem()}
+	only := ".sst"
+	d.only.Store(&only)
+	e := open(t, "log", pebblelog.Options{FS: d})
+	l := eventlog.New(e)
+	defer l.Close()
+	put(t, l, "c", "1")
+	d.fail(syscall.ENOSPC)
+	flushed := e.Flush()
+	put(t, l, "c", "2")
+	deadline := time.After(20 * time.Second)
+	for l.Health(t.Context()) == nil {
+		select {
+		case <-deadline:
+			t.Fatal("healthy for 20 s")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	put(t, l, "c", "3")
+	d.failing.Store(nil)
+	if err := <-flushed; err != nil {
+		t.Fatal(err)
+	}
+	put(t, l, "c", "4")
+}
+
+// Pebble would end the process when it cannot write its list of files.
+func TestDiskThatFailsForTheManifest(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	d := &disk{FS: mem}
+	only := "MANIFEST"
+	d.only.Store(&only)
+	e := open(t, "log", pebblelog.Options{FS: d})
+	l := eventlog.New(e)
+	put(t, l, "c", "1")
+	d.fail(syscall.ENOSPC)
+	e.Flush()
+	deadline := time.After(20 * time.Second)
+	for l.Health(t.Context()) == nil {
+		select {
+		case <-deadline:
+			t.Fatal("healthy for 20 s")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if _, err := l.Append(t.Context(), text("c", "2")); !errors.Is(err, eventlog.ErrUnavailable) {
+		t.Errorf("append: got %v", err)
+	}
+	if err := l.Close(); err == nil {
+		t.Error("close: got no error")
+	}
+	// Pebble never lets go of its lock then: only another process can go on.
+	after := mem.CrashClone(vfs.CrashCloneCfg{})
+	l = eventlog.New(open(t, "log", pebblelog.Options{FS: after}))
+	defer l.Close()
+	if p, err := l.Read(t.Context(), "c", 0, eventlog.Limit{}); err != nil || len(p.Records) != 1 {
+		t.Errorf("read: got %+v, %v", p, err)
+	}
+}
+
+// What waits is bounded: who comes too late is refused, the others are stored.
+func TestTooManyWait(t *testing.T) {
+	d := &disk{FS: vfs.NewMem()}
+	l := eventlog.New(open(t, "log", pebblelog.Options{FS: d}))
+	defer l.Close()
+	wait, release := d.hold()
+	var stored, refused, other atomic.Int64
+	var wg sync.WaitGroup
+	send := func() {
+		wg.Add(1)
+		l.AppendAsync(text("c", "x"), func(_ eventlog.Appended, err error) {
+			defer wg.Done()
+			switch {
+			case err == nil:
+				stored.Add(1)
+			case errors.Is(err, eventlog.ErrUnavailable):
+				refused.Add(1)
+			default:
+				other.Add(1)
+			}
+		})
+	}
+	send()
+	wait()
+	sent := int64(1)
+	for ; refused.Load() == 0 && sent < 1<<20; sent++ {
+		send()
+	}
+	release()
+	wg.Wait()
+	if refused.Load() != 1 || other.Load() != 0 || stored.Load() != sent-1 {
+		t.Errorf("of %d: %d stored, %d refused, %d otherwise", sent, stored.Load(), refused.Load(), other.Load())
+	}
+	put(t, l, "c", "after")
 }

@@ -146,6 +146,9 @@ func open(dir string, o Options) (*Engine, error) {
 		return nil, errors.New("this is a backup: restore it into another directory and open that one")
 	}
 	lock, err := pebble.LockDirectory(dir, o.FS)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("another server uses the directory (stop it, or give this one another): %w", err)
 	}

@@ -62,3 +62,10 @@ const SlowSync = slowSync
 
 // Age makes the oldest unsynced group that much older.
 func (e *Engine) Age(d time.Duration) { e.health.waiting.Add(-int64(d)) }
+
+// Flush begins to write what is in memory as a table.
+func (e *Engine) Flush() <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- e.db.Flush() }()
+	return done
+}

@@ -23,6 +23,9 @@ type health struct {
 	// waiting is when the group was applied that waits longest for its sync,
 	// in Unix nanoseconds; 0: none waits.
 	waiting atomic.Int64
+	// applying is when the committer began with the group that it is at, in
+	// Unix nanoseconds; 0: it waits for work.
+	applying atomic.Int64
 }
 
 type trouble struct {
@@ -80,13 +83,14 @@ func (e *Engine) Health(ctx context.Context) error {
 	if p := h.full.Load(); p != nil {
 		return *p
 	}
-	if at := h.waiting.Load(); at != 0 {
-		if d := time.Since(time.Unix(0, at)); d > slowSync {
-			return fmt.Errorf("the disk has not answered for %v", d.Round(time.Second))
-		}
-	}
 	if t := h.background.Load(); t != nil && time.Since(t.at) < troubleFor {
 		return fmt.Errorf("tidying up the store fails: %w", t.err)
+	}
+	for _, since := range [...]*atomic.Int64{&h.waiting, &h.applying} {
+		at := since.Load()
+		if d := time.Since(time.Unix(0, at)); at != 0 && d > slowSync {
+			return fmt.Errorf("the disk has not answered for %v", d.Round(time.Second))
+		}
 	}
 	return nil
 }

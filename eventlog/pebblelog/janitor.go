@@ -197,27 +197,26 @@ func (e *Engine) forget(names []string) error {
 		return nil
 	}
 	return e.queue.put(op{finished: func(error) {}, change: func(g *group) error {
-		c := &e.committer
-		before := c.store
-		c.store.generation++
-		c.store.forgotten = c.last
-		n := 0
+		var list []*channel
 		for _, name := range names {
 			ch, err := e.acquire(g, name)
 			if err != nil {
 				return err
 			}
 			m := &ch.cur
-			if m.last == 0 || m.count > 0 || m.emptied >= g.now-e.opts.ForgetAfter.Milliseconds() {
-				continue
+			if m.last != 0 && m.count == 0 && m.emptied < g.now-e.opts.ForgetAfter.Milliseconds() {
+				list = append(list, ch)
 			}
-			ch.cur = meta{generation: c.store.generation, born: c.store.forgotten, version: m.version + 1}
-			e.delete(g, metaKey(nil, name))
-			n++
 		}
-		if n == 0 {
-			c.store = before
+		if len(list) == 0 {
 			return nil
+		}
+		c := &e.committer
+		c.store.generation++
+		c.store.forgotten = c.last
+		for _, ch := range list {
+			ch.cur = meta{generation: c.store.generation, born: c.store.forgotten, version: ch.cur.version + 1}
+			e.delete(g, metaKey(nil, ch.name))
 		}
 		e.set(g, []byte{rowStore}, encodeStore(&c.store))
 		after := c.store

@@ -81,7 +81,7 @@ func (q *queue) take() []op {
 		q.ready.Wait()
 	}
 	ops := q.ops
-	clear(q.spare[:cap(q.spare)])
+	clear(q.spare)
 	q.ops, q.spare, q.bytes = q.spare[:0], ops, 0
 	return ops
 }

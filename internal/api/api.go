@@ -36,6 +36,8 @@ type Config struct {
 	Open         bool
 	BodyTimeout  time.Duration // for the body of a request to come; default 10 s
 	WriteTimeout time.Duration // for a client to take the answer; default 60 s
+	// Backup makes a backup and returns where it is. Nil: there is none.
+	Backup func(ctx context.Context) (dir string, err error)
 	// Local tells whether a page's origin is of this machine; needed for Open.
 	Local func(origin string) bool
 }
@@ -65,6 +67,7 @@ func New(conf Config) *Handler {
 func (h *Handler) Register(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/publish", h.guard(h.publish))
 	mux.HandleFunc("GET /api/v1/channels/{channel}/history", h.guard(h.history))
+	mux.HandleFunc("POST /api/v1/backup", h.guard(h.backup))
 	mux.HandleFunc("/api/v1/", h.guard(func(w http.ResponseWriter, r *http.Request) *protocol.Error {
 		return protocol.Errorf(protocol.NotFound, "There is no %s %s.", r.Method, r.URL.Path)
 	}))
@@ -194,12 +197,12 @@ func (h *Handler) publishTo(ctx context.Context, channel string, req *publishReq
 
 func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Error {
 	q := r.URL.Query()
-	query := session.HistoryQuery{Channel: r.PathValue("channel"), Since: q.Get("since"), Before: q.Get("before")}
+	query := session.HistoryQuery{Channel: r.PathValue("channel"), Since: q.Get("since"), Before: q.Get("before"), Newest: q.Get("newest") == "1"}
 	if err := protocol.CheckChannel(query.Channel); err != nil {
 		return err
 	}
-	if query.Since != "" && query.Before != "" {
-		return protocol.Errorf(protocol.InvalidField, `A history goes from "since" or to "before", not both.`)
+	if query.Since != "" && query.Before != "" || query.Newest && query.Since+query.Before != "" {
+		return protocol.Errorf(protocol.InvalidField, `A history goes from "since", or to "before", or has the "newest": one of them.`)
 	}
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -221,6 +224,18 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Erro
 	}
 	out := protocol.AppendHistoryResult(nil, page.Position, page.Publications, page.Complete, page.More)
 	h.writeJSON(w, append(out, '\n'))
+	return nil
+}
+
+func (h *Handler) backup(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if h.conf.Backup == nil {
+		return protocol.Errorf(protocol.NotSupported, "This server makes no backups: start it with --data and --backups DIR.")
+	}
+	dir, err := h.conf.Backup(r.Context())
+	if err != nil {
+		return h.conf.Sessions.Explain(err)
+	}
+	h.writeJSON(w, append(protocol.AppendString([]byte(`{"dir":`), dir), "}\n"...))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ import (
 type Config struct {
 	Listen         string        // default: 127.0.0.1:8080 with Dev, otherwise :8080
 	Data           string        // a directory, or ":memory:"
+	Backups        string        // where backups are made; "" is nowhere
 	Dev            bool          // everything is open
 	Apps           bool          // serve the applications
 	APIKeys        []string      // of the HTTP API
@@ -31,6 +33,7 @@ type Config struct {
 	AllowedOrigins []string      // of pages that may connect
 	Drain          time.Duration // over which clients are sent away at the end
 	Node           string        // name of this node
+	Pprof          bool          // serve /debug/pprof/ to clients on this machine
 	RequestTimeout time.Duration // for a client to send the head of a request, and its body; default 10 s
 	Limits         starling.Limits
 	Logger         *slog.Logger
@@ -55,7 +58,7 @@ func Run(ctx context.Context, c Config) error {
 		opts.Namespaces = f.namespaces()
 	}
 	if c.Data != Memory {
-		opts.Data = c.Data
+		opts.Data, opts.Backups = c.Data, c.Backups
 	}
 	server, err := starling.New(opts)
 	if err != nil {
@@ -97,6 +100,9 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 		ErrorLog:       slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	c.Logger.Info("listening", "addr", l.Addr().String(), "data", c.Data, "engine", server.Log().Info().Name)
+	if c.Apps {
+		c.Logger.Info("open " + pageURL(l.Addr()) + " in a browser, twice")
+	}
 	if c.Dev {
 		c.Logger.Warn("--dev: everybody may read and write everything; do not use it where others can reach it")
 	}
@@ -121,6 +127,16 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	return err
 }
 
+// pageURL returns where a browser on this machine finds the pages.
+func pageURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	ip, perr := netip.ParseAddr(host)
+	if err != nil || perr != nil || ip.IsLoopback() || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
 func routes(c *Config, server *starling.Server) http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/ws", "/sse", "/poll", "/send", "/api/"} {
@@ -137,6 +153,9 @@ func routes(c *Config, server *starling.Server) http.Handler {
 	reg := prometheus.NewRegistry()
 	register(reg, server)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	if c.Pprof {
+		registerPprof(mux)
+	}
 	if c.Apps {
 		mux.Handle("/", web.Handler())
 	} else {

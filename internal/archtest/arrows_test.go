@@ -30,8 +30,9 @@ var arrows = map[string]struct{ ours, others []string }{
 	".":                  {ours: []string{"eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/session", "internal/transport"}},
 	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
 	"internal/app":       {ours: []string{".", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs"}},
+	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}},
 	"internal/client":    {ours: []string{"internal/websocket"}},
-	"cmd/starling":       {ours: []string{".", "protocol", "internal/app", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
+	"cmd/starling":       {ours: []string{".", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
 	"internal/wheel":     {},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
@@ -51,6 +52,15 @@ var arrows = map[string]struct{ ours, others []string }{
 		ours:   []string{"eventlog", "eventlog/internal/live"},
 		others: []string{"github.com/cockroachdb/pebble/v2"},
 	},
+
+	"ot/internal/wtf8":    {},
+	"ot/internal/tree":    {},
+	"ot/internal/rope":    {ours: []string{"ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/internal/jsonval": {ours: []string{"ot", "ot/internal/rope", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/text":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/rich":             {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/tree", "ot/internal/wtf8"}},
+	"ot/json0":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/rope", "ot/internal/wtf8"}},
+	"ot/json1":            {ours: []string{"ot", "ot/internal/jsonval", "ot/internal/wtf8", "ot/text"}},
 }
 
 // testOnly may be imported by tests alone.

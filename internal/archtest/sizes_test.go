@@ -19,9 +19,7 @@ const (
 )
 
 // sleepers are the files that may call time.Sleep, each with its reason.
-var sleepers = map[string]string{
-	"internal/wheel/wheel_test.go": "in a synctest bubble, where sleeping is the fake clock",
-}
+var sleepers = map[string]string{}
 
 func TestSizes(t *testing.T) {
 	top := root(t)

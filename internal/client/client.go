@@ -52,6 +52,18 @@ func (h *HTTP) Publish(ctx context.Context, channel string, data json.RawMessage
 	return h.do(ctx, http.MethodPost, "/api/v1/publish", raw)
 }
 
+// Backup has the server make a backup, and returns the directory on its machine.
+func (h *HTTP) Backup(ctx context.Context) (string, error) {
+	raw, err := h.do(ctx, http.MethodPost, "/api/v1/backup", nil)
+	if err != nil {
+		return "", err
+	}
+	var m struct {
+		Dir string `json:"dir"`
+	}
+	return m.Dir, json.Unmarshal(raw, &m)
+}
+
 // Page is a page of history.
 type Page struct {
 	Position     string            `json:"position"`

@@ -133,12 +133,3 @@ func (l *roster) remove(s *Subscription) {
 		l.subs = append(make([]*Subscription, 0, cap(l.subs)/2), l.subs...)
 	}
 }
-
-// each calls f for every subscription.
-func (l *roster) each(f func(*Subscription)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.subs {
-		f(s)
-	}
-}

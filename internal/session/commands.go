@@ -388,7 +388,7 @@ func (s *Session) history(c *command) {
 	if !c.allowed(VerbHistory) {
 		return
 	}
-	h, err := s.server.History(s.server.ctx, HistoryQuery{Channel: c.Channel, Since: c.Since, Before: c.Before, Limit: c.Limit, Filter: c.Filter})
+	h, err := s.server.History(s.server.ctx, HistoryQuery{Channel: c.Channel, Since: c.Since, Before: c.Before, Newest: c.Newest, Limit: c.Limit, Filter: c.Filter})
 	if err != nil {
 		c.refuse(err)
 		return

@@ -9,17 +9,19 @@ import (
 )
 
 // HistoryQuery asks for publications of a channel: those after Since, oldest
-// first from the oldest when it is empty; or the last before Before.
+// first from the oldest when it is empty; or the last before Before, or the last
+// there are.
 type HistoryQuery struct {
 	Channel string
 	Since   string
 	Before  string
+	Newest  bool
 	Limit   int // default 100, at most protocol.MaxHistoryLimit
 	Filter  protocol.Filter
 }
 
 // HistoryPage is the answer. Position is that of the last publication that was
-// looked at (of the first, for a query with Before), from where the next query
+// looked at (of the first, for a query that goes back), from where the next query
 // goes on.
 type HistoryPage struct {
 	Position     string
@@ -29,6 +31,9 @@ type HistoryPage struct {
 
 	bytes int // of data
 }
+
+// back tells whether the query goes from newer to older.
+func (q *HistoryQuery) back() bool { return q.Newest || q.Before != "" }
 
 const (
 	// maxScan bounds the records that one query with a filter looks at.
@@ -57,7 +62,7 @@ func (sv *Server) History(ctx context.Context, q HistoryQuery) (HistoryPage, *pr
 		limit := eventlog.Limit{Records: q.Limit - len(h.Publications), Bytes: maxPageBytes - h.bytes}
 		var page eventlog.Page
 		var err error
-		if q.Before != "" {
+		if q.back() {
 			page, err = sv.conf.Log.ReadBefore(ctx, q.Channel, offset, limit)
 		} else {
 			page, err = sv.conf.Log.Read(ctx, q.Channel, offset, limit)
@@ -96,7 +101,7 @@ func (h *HistoryPage) add(q *HistoryQuery, page eventlog.Page, offset uint64) ui
 			})
 		}
 	}
-	if q.Before != "" {
+	if q.back() {
 		h.Publications = append(found, h.Publications...)
 		if len(page.Records) > 0 {
 			return page.Records[0].Offset

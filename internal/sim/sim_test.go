@@ -30,7 +30,7 @@ func count(t *testing.T, few int) int {
 	case *seeds > 0:
 		return *seeds
 	case testing.Short():
-		return max(1, few/5)
+		return max(1, few/20)
 	}
 	t.Helper()
 	return few

@@ -218,6 +218,9 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *
 			Refuse(w, protocol.Errorf(protocol.SessionBusy, "Another poll of this session has taken over."))
 			return
 		case <-r.Context().Done():
+			// Who closed only its side still reads; it shall not take nothing for
+			// an answer.
+			Refuse(w, protocol.Errorf(protocol.Unavailable, "The request was given up before there was an answer. Poll again."))
 			return
 		}
 		break

@@ -20,14 +20,14 @@ func (e *entry) Tick(now time.Time) time.Duration {
 func TestEntriesAreCalledOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(time.Second, time.Minute)
-		defer w.Close()
 		once := &entry{start: time.Now()}
 		often := &entry{start: time.Now(), again: 25 * time.Second}
 		late := &entry{start: time.Now()}
 		w.Add(once, 1500*time.Millisecond)
 		w.Add(often, 10*time.Second)
 		w.Add(late, time.Hour)
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
+		w.Close()
 		if len(once.at) != 1 || once.at[0] != 2*time.Second {
 			t.Errorf("once: %v", once.at)
 		}

@@ -47,6 +47,7 @@ type Stripe struct {
 	// mu guards the following.
 	live  eventlog.Live // reused: sinks do not keep it
 	slots map[string]*table
+	kept  int // slots in all tables
 	due   dueHeap
 
 	watchMu sync.RWMutex

@@ -70,6 +70,7 @@ func (s *Stripe) keep(sig *eventlog.Signal, now time.Time) error {
 		}
 		sl = &slot{}
 		t.slots[sig.Key] = sl
+		s.kept++
 	}
 	s.slots[sig.Channel] = t
 	sl.expires = farFuture
@@ -87,17 +88,34 @@ var farFuture = time.Unix(math.MaxInt32<<8, 0)
 
 // look notes that a slot is to be looked at when it expires.
 func (s *Stripe) look(channel, key string, sl *slot) {
+	if len(s.due) > 2*s.kept+spareDue {
+		s.forgetDue()
+	}
 	sl.due = sl.expires
 	heap.Push(&s.due, due{at: sl.due, channel: channel, key: key})
 	s.hub.sweeper.atLatest(sl.due)
 }
 
+// spareDue is how many entries of slots that are gone are not worth a removal.
+const spareDue = 1024
+
+// forgetDue removes what the heap has of slots that were emptied before their
+// time.
+func (s *Stripe) forgetDue() {
+	s.due = slices.DeleteFunc(s.due, func(d due) bool {
+		t := s.slots[d.channel]
+		return t == nil || t.slots[d.key] == nil || !t.slots[d.key].due.Equal(d.at)
+	})
+	heap.Init(&s.due)
+}
+
 func (s *Stripe) drop(channel, key string) {
 	t := s.slots[channel]
-	if t == nil {
+	if t == nil || t.slots[key] == nil {
 		return
 	}
 	delete(t.slots, key)
+	s.kept--
 	if len(t.slots) == 0 {
 		delete(s.slots, channel)
 	}
@@ -166,6 +184,7 @@ func (h *Hub) Clear(channel string) {
 		return
 	}
 	delete(s.slots, channel)
+	s.kept -= len(t.slots)
 	for key, sl := range t.slots {
 		s.signal(&eventlog.Signal{
 			Channel: channel, Key: key, User: sl.signal.User, Time: now,

@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// process is a server under test.
+type process struct {
+	cmd *exec.Cmd
+	url string
+	dir string
+}
+
+// start runs this binary as a server with everything open and no limits.
+func start(ctx context.Context, args ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "starling-bench-")
+	if err != nil {
+		return nil, err
+	}
+	p := &process{dir: dir, url: "http://127.0.0.1:18990"}
+	p.cmd = exec.CommandContext(ctx, self, append([]string{
+		"serve", "--dev", "--listen", "127.0.0.1:18990", "--data", dir, "--pprof", "--log-level", "error",
+		"--limit-rate=-1", "--limit-address-rate=-1",
+	}, args...)...)
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	for range 200 {
+		res, err := http.Get(p.url + "/readyz")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return p, nil
+			}
+		}
+		if !pause(ctx, 50*time.Millisecond) {
+			break
+		}
+	}
+	p.stop()
+	return nil, errors.New("the server did not become ready")
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Kill() // nothing of it is kept
+	_ = p.cmd.Wait()         // the same
+	_ = os.RemoveAll(p.dir)  // the same
+}
+
+// cpu returns the CPU time that the process has used.
+func (p *process) cpu() (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the server's CPU time: %w", err)
+	}
+	// The name, in parentheses, may hold anything.
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
+	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+}
+
+// rss returns the resident memory of the process after a garbage collection, in
+// bytes.
+func (p *process) rss() (int64, error) {
+	for range 3 {
+		res, err := http.Get(p.url + "/debug/pprof/free")
+		if err != nil {
+			return 0, err
+		}
+		res.Body.Close()
+	}
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(raw))[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
+
+// pause waits, and tells whether ctx is still good.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,381 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/eventlog/pebblelog"
+	"github.com/starling-rt/starling/internal/client"
+)
+
+// Options say how much to do.
+type Options struct {
+	Duration time.Duration // of each measurement; default 5 s
+	Conns    int           // of the idle scenario; default 10,000
+}
+
+// Figure is something that was measured.
+type Figure struct {
+	Scenario string  `json:"scenario"`
+	Name     string  `json:"name"`
+	Value    float64 `json:"value"`
+	Unit     string  `json:"unit"`
+}
+
+// Scenario is something to measure.
+type Scenario struct {
+	Name string
+	Help string
+	run  func(ctx context.Context, o Options) ([]Figure, error)
+}
+
+// Scenarios are all there are.
+var Scenarios = []Scenario{
+	{"append", "durable appends in this process", appends},
+	{"publish", "durable publications over WebSocket", publish},
+	{"fanout", "server CPU per delivery: 200 readers, 50 messages a second", fanout},
+	{"saturate", "server CPU per delivery: 500 readers, 32 publishers at full speed", saturate},
+	{"idle", "memory of a connection at rest with one subscription", idle},
+	{"recover", "recovery of 100 publications", recovery},
+}
+
+// Run measures a scenario.
+func (s Scenario) Run(ctx context.Context, o Options) ([]Figure, error) {
+	if o.Duration <= 0 {
+		o.Duration = 5 * time.Second
+	}
+	if o.Conns <= 0 {
+		o.Conns = 10_000
+	}
+	figures, err := s.run(ctx, o)
+	for i := range figures {
+		figures[i].Scenario = s.Name
+	}
+	if err != nil {
+		return figures, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return figures, nil
+}
+
+func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+const appendChannels = 10_000
+
+func appends(ctx context.Context, o Options) ([]Figure, error) {
+	var all []Figure
+	for _, inFlight := range []int{1, 16, 256} {
+		n, err := appendFor(ctx, o.Duration, inFlight)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, Figure{Name: fmt.Sprintf("appends, %d in flight", inFlight), Value: n, Unit: "/s"})
+	}
+	return all, nil
+}
+
+func appendFor(ctx context.Context, d time.Duration, inFlight int) (rate float64, err error) {
+	dir, err := os.MkdirTemp("", "starling-bench-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	e, err := pebblelog.Open(dir, pebblelog.Options{})
+	if err != nil {
+		return 0, err
+	}
+	log := eventlog.New(e)
+	defer func() { err = errors.Join(err, log.Close()) }()
+	data := payload(128)
+	room := make(chan struct{}, inFlight)
+	var done, failed atomic.Int64
+	start := time.Now()
+	for i := 0; time.Since(start) < d && ctx.Err() == nil; i++ {
+		room <- struct{}{}
+		log.AppendAsync(eventlog.Append{Channel: fmt.Sprintf("bench:%d", i*7919%appendChannels), Entries: []eventlog.Entry{{Data: data}}}, func(_ eventlog.Appended, err error) {
+			if err != nil {
+				failed.Add(1)
+			}
+			done.Add(1)
+			<-room
+		})
+	}
+	rate = float64(done.Load()) / time.Since(start).Seconds()
+	for range inFlight {
+		room <- struct{}{}
+	}
+	if failed.Load() > 0 {
+		return rate, fmt.Errorf("%d appends failed", failed.Load())
+	}
+	return rate, nil
+}
+
+func publish(ctx context.Context, o Options) ([]Figure, error) {
+	var all []Figure
+	for _, inFlight := range []int{1, 16, 256} {
+		figures, err := publishWith(ctx, o.Duration, inFlight)
+		all = append(all, figures...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func publishWith(ctx context.Context, d time.Duration, inFlight int) ([]Figure, error) {
+	p, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	conns := min(inFlight, 16)
+	var pubs []*publisher
+	for c := range conns {
+		pub, err := newPublisher(ctx, p.url, inFlight/conns, 128, func(i int) string { return fmt.Sprintf("bench:%d", (i*conns+c)*7919%appendChannels) })
+		if err != nil {
+			return nil, err
+		}
+		defer pub.conn.Close()
+		pubs = append(pubs, pub)
+	}
+	before, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	t := time.Now()
+	run, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, pub := range pubs {
+		wg.Go(func() { pub.run(run) })
+	}
+	wg.Wait()
+	after, err := p.cpu()
+	acked := 0
+	var took []time.Duration
+	for _, pub := range pubs {
+		pub.mu.Lock()
+		acked += pub.acked
+		took = append(took, pub.took...)
+		if pub.refused > 0 {
+			err = errors.Join(err, fmt.Errorf("%d refused: %s", pub.refused, pub.lastFail))
+		}
+		pub.mu.Unlock()
+	}
+	name := fmt.Sprintf("publications over %d sockets, %d in flight", conns, inFlight)
+	return []Figure{
+		{Name: name, Value: float64(acked) / time.Since(t).Seconds(), Unit: "/s"},
+		{Name: name + ", p50 to the acknowledgement", Value: us(quantile(took, .5)) / 1000, Unit: "ms"},
+		{Name: name + ", p99", Value: us(quantile(took, .99)) / 1000, Unit: "ms"},
+		{Name: name + ", server CPU each", Value: us(after-before) / float64(max(acked, 1)), Unit: "µs"},
+	}, err
+}
+
+func fanout(ctx context.Context, o Options) ([]Figure, error) {
+	p, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	const subs, rate = 200, 50
+	r, err := subscribe(ctx, p.url, subs, func(int) string { return "hot" })
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	pub, err := newPublisher(ctx, p.url, 1000, 128, func(int) string { return "hot" })
+	if err != nil {
+		return nil, err
+	}
+	defer pub.conn.Close()
+	n := int(o.Duration.Seconds() * rate)
+	before, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(time.Second / rate)
+	defer tick.Stop()
+	for i := range n {
+		<-tick.C
+		pub.room <- struct{}{}
+		if err := pub.send(i); err != nil {
+			return nil, err
+		}
+	}
+	if !r.await(ctx, int64(n*subs)) {
+		return nil, fmt.Errorf("%d of %d deliveries came", r.count.Load(), n*subs)
+	}
+	after, err := p.cpu()
+	return []Figure{
+		{Name: "server CPU per delivery at 10,000/s", Value: us(after-before) / float64(r.count.Load()), Unit: "µs"},
+		{Name: "latency p50", Value: us(r.quantile(.5)) / 1000, Unit: "ms"},
+		{Name: "latency p95", Value: us(r.quantile(.95)) / 1000, Unit: "ms"},
+		{Name: "latency p99", Value: us(r.quantile(.99)) / 1000, Unit: "ms"},
+	}, err
+}
+
+func saturate(ctx context.Context, o Options) ([]Figure, error) {
+	p, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	const subs, publishers = 500, 32
+	r, err := subscribe(ctx, p.url, subs, func(int) string { return "hot" })
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	before, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	t := time.Now()
+	run, cancel := context.WithTimeout(ctx, o.Duration)
+	defer cancel()
+	var wg sync.WaitGroup
+	var pubs []*publisher
+	for range publishers {
+		pub, err := newPublisher(ctx, p.url, 1, 128, func(int) string { return "hot" })
+		if err != nil {
+			return nil, err
+		}
+		defer pub.conn.Close()
+		pubs = append(pubs, pub)
+		wg.Go(func() { pub.run(run) })
+	}
+	wg.Wait()
+	acked := 0
+	for _, pub := range pubs {
+		pub.mu.Lock()
+		acked += pub.acked
+		pub.mu.Unlock()
+	}
+	if !r.await(ctx, int64(acked*subs)) {
+		return nil, fmt.Errorf("%d of %d deliveries came", r.count.Load(), acked*subs)
+	}
+	took := time.Since(t)
+	after, err := p.cpu()
+	return []Figure{
+		{Name: "server CPU per delivery, saturated", Value: us(after-before) / float64(r.count.Load()), Unit: "µs"},
+		{Name: "deliveries, saturated", Value: float64(r.count.Load()) / took.Seconds(), Unit: "/s"},
+		{Name: "publications meanwhile", Value: float64(acked) / took.Seconds(), Unit: "/s"},
+	}, err
+}
+
+func idle(ctx context.Context, o Options) ([]Figure, error) {
+	p, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	before, err := p.rss()
+	if err != nil {
+		return nil, err
+	}
+	r, err := subscribe(ctx, p.url, o.Conns, func(i int) string { return fmt.Sprintf("idle:%d", i%100) })
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	after, err := p.rss()
+	if err != nil {
+		return nil, err
+	}
+	cpu0, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	t := time.Now()
+	if !pause(ctx, 3*o.Duration) {
+		return nil, ctx.Err()
+	}
+	cpu1, err := p.cpu()
+	return []Figure{
+		{Name: fmt.Sprintf("memory of each of %d WebSockets at rest", o.Conns), Value: float64(after-before) / 1024 / float64(o.Conns), Unit: "KB"},
+		{Name: "CPU of the server meanwhile", Value: 100 * (cpu1 - cpu0).Seconds() / time.Since(t).Seconds(), Unit: "% of a core"},
+	}, err
+}
+
+func recovery(ctx context.Context, o Options) ([]Figure, error) {
+	p, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	h := &client.HTTP{URL: p.url}
+	var all []Figure
+	for _, followed := range []bool{true, false} {
+		channel, name := "followed", "recovery of 100 publications from the tail"
+		if !followed {
+			channel, name = "forgotten", "recovery of 100 publications from pages of the log"
+		}
+		page, err := h.History(ctx, channel, "", 1)
+		if err != nil {
+			return all, err
+		}
+		if followed { // so that it has a tail
+			keep, err := subscribe(ctx, p.url, 1, func(int) string { return channel })
+			if err != nil {
+				return all, err
+			}
+			defer keep.close()
+		}
+		for range 100 {
+			if _, err := h.Publish(ctx, channel, payload(128), ""); err != nil {
+				return all, err
+			}
+		}
+		figures, err := recoverFrom(ctx, p, o, channel, page.Position, name)
+		all = append(all, figures...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// recoverFrom connects again and again with a position 100 publications ago.
+func recoverFrom(ctx context.Context, p *process, o Options, channel, since, name string) ([]Figure, error) {
+	var took []time.Duration
+	before, err := p.cpu()
+	if err != nil {
+		return nil, err
+	}
+	for t := time.Now(); time.Since(t) < o.Duration && ctx.Err() == nil; {
+		c, err := client.Dial(ctx, p.url)
+		if err != nil {
+			return nil, err
+		}
+		begin := time.Now()
+		err = recoverOnce(c, channel, since)
+		took = append(took, time.Since(begin))
+		_ = c.Close() // it is over
+		if err != nil {
+			return nil, err
+		}
+	}
+	after, err := p.cpu()
+	return []Figure{
+		{Name: name + ", p50", Value: us(quantile(took, .5)) / 1000, Unit: "ms"},
+		{Name: name + ", p99", Value: us(quantile(took, .99)) / 1000, Unit: "ms"},
+		{Name: name + ", server CPU with the handshake", Value: us(after-before) / float64(max(1, len(took))), Unit: "µs"},
+	}, err
+}
+
+func recoverOnce(c *client.Conn, channel, since string) error {
+	if err := c.Write(fmt.Appendf(nil, `{"type":"subscribe","id":1,"channel":%q,"since":%q}`, channel, since)); err != nil {
+		return err
+	}
+	for range 101 { // the reply, and the publications
+		if _, err := c.Read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
