@@ -33,9 +33,7 @@ func TestConnectionsThatEndBadly(t *testing.T) {
 			end(w.conn)
 			b.sessionsBecome(1)
 			if name == "half closed" {
-				if code, _ := w.ends(); code != 1000 {
-					t.Errorf("closed with %d", code)
-				}
+				w.eof() // with a close frame, unless a worker was writing just then
 			}
 			others.fine()
 		})
