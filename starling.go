@@ -65,7 +65,7 @@ type Options struct {
 }
 
 // Limits bound what one client can ask for. A zero value stands for the default,
-// a negative one for no limit.
+// a negative one for no limit; MaxMessage is then as high as it can be.
 type Limits struct {
 	MaxMessage    int     // bytes of a message; default 64 KiB, at most 1 MiB
 	MaxChannels   int     // subscriptions of a session; default 128
@@ -74,8 +74,8 @@ type Limits struct {
 	CommandBurst  float32 // commands at once of a session; default 200
 	AddressRate   float32 // commands a second of an address; default 2,000
 	AddressBurst  float32 // commands at once of an address; default 4,000
-	PingInterval  time.Duration
-	PongWait      time.Duration
+	PingInterval  time.Duration // between heartbeats; default 25 s
+	PongWait      time.Duration // for the answer to one; default 10 s
 	NoCompression bool // no permessage-deflate
 }
 

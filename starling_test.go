@@ -177,6 +177,27 @@ func TestHistoryBothWays(t *testing.T) {
 	}
 }
 
+func TestNegativeLimitsAreNone(t *testing.T) {
+	_, url := newServer(t, starling.Options{Dev: true, Limits: starling.Limits{
+		MaxMessage: -1, MaxChannels: -1, MaxSessions: -1, CommandRate: -1, AddressRate: -1, PingInterval: -1, PongWait: -1,
+	}})
+	next := stream(t, url+"/sse?channel=news")
+	_, m := next()
+	id, ok := m["session"].(string)
+	if !ok {
+		t.Fatalf("no session in %v", m)
+	}
+	body := `{"type":"publish","id":1,"channel":"news","data":"` + strings.Repeat("x", 100<<10) + `"}`
+	res, err := http.Post(url+"/send?session="+id, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("a message of 100 KiB: %s", res.Status)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]starling.Options{
 		"verb":      {Namespaces: starling.Namespaces{"a": {Users: []starling.Verb{"dance"}}}},

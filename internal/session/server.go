@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +99,14 @@ func NewServer(conf Config) *Server {
 	setDefault(&conf.Burst, 200)
 	setDefault(&conf.AddrRate, 2000)
 	setDefault(&conf.AddrBurst, 4000)
+	if conf.MaxMessage < 0 {
+		conf.MaxMessage = protocol.MaxMessageBytes
+	}
+	if conf.MaxChannels < 0 {
+		conf.MaxChannels = math.MaxInt
+	}
+	conf.Ping = max(conf.Ping, 0)
+	conf.PongWait = max(conf.PongWait, 0)
 	setDefault(&conf.Ping, 25*time.Second)
 	setDefault(&conf.PongWait, 10*time.Second)
 	setDefault(&conf.Logger, slog.New(slog.DiscardHandler))
