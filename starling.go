@@ -67,16 +67,16 @@ type Options struct {
 // Limits bound what one client can ask for. A zero value stands for the default,
 // a negative one for no limit; MaxMessage is then as high as it can be.
 type Limits struct {
-	MaxMessage    int     // bytes of a message; default 64 KiB, at most 1 MiB
-	MaxChannels   int     // subscriptions of a session; default 128
-	MaxSessions   int     // of this server; default: no limit
-	CommandRate   float32 // commands a second of a session; default 100
-	CommandBurst  float32 // commands at once of a session; default 200
-	AddressRate   float32 // commands a second of an address; default 2,000
-	AddressBurst  float32 // commands at once of an address; default 4,000
+	MaxMessage    int           // bytes of a message; default 64 KiB, at most 1 MiB
+	MaxChannels   int           // subscriptions of a session; default 128
+	MaxSessions   int           // of this server; default: no limit
+	CommandRate   float32       // commands a second of a session; default 100
+	CommandBurst  float32       // commands at once of a session; default 200
+	AddressRate   float32       // commands a second of an address; default 2,000
+	AddressBurst  float32       // commands at once of an address; default 4,000
 	PingInterval  time.Duration // between heartbeats; default 25 s
 	PongWait      time.Duration // for the answer to one; default 10 s
-	NoCompression bool // no permessage-deflate
+	NoCompression bool          // no permessage-deflate
 }
 
 // Tuning is how much memory fan-out may use.
