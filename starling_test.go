@@ -198,6 +198,40 @@ func TestNegativeLimitsAreNone(t *testing.T) {
 	}
 }
 
+// A page of another site whose name was made to point to this machine is not of
+// this machine.
+func TestDevAnswersNoForeignName(t *testing.T) {
+	_, url := newServer(t, starling.Options{Dev: true})
+	for host, want := range map[string]int{
+		"":                 http.StatusOK,
+		"localhost:8080":   http.StatusOK,
+		"[::1]:8080":       http.StatusOK,
+		"192.0.2.7":        http.StatusOK,
+		"evil.example":     http.StatusForbidden,
+		"evil.example:80":  http.StatusForbidden,
+		"localhost.evil":   http.StatusForbidden,
+		"127.0.0.1.nip.io": http.StatusForbidden,
+	} {
+		for _, path := range []string{"/poll?channel=a", "/api/v1/channels/a/history"} {
+			req, err := http.NewRequest(http.MethodGet, url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if req.Host = host; host == "" {
+				req.Host = req.URL.Host
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if ok := res.StatusCode == http.StatusOK; ok != (want == http.StatusOK) {
+				t.Errorf("%s to %q: got %s", path, host, res.Status)
+			}
+		}
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]starling.Options{
 		"verb":      {Namespaces: starling.Namespaces{"a": {Users: []starling.Verb{"dance"}}}},

@@ -99,7 +99,7 @@ func (h *Handler) check(r *http.Request) *protocol.Error {
 		return nil
 	case bearer && len(h.keys) > 0:
 		return protocol.Errorf(protocol.Unauthorized, "The API key is not one of this server's.")
-	case h.conf.Open && (origin == "" || h.conf.Local(origin)):
+	case h.conf.Open && transport.NotRebound(r.Host) && (origin == "" || h.conf.Local(origin)):
 		return nil
 	case len(h.keys) == 0:
 		return protocol.Errorf(protocol.Unauthorized, "The API is closed: start the server with --api-key KEY.")

@@ -23,7 +23,8 @@ func registerPprof(mux *http.ServeMux) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			host, _, err := net.SplitHostPort(r.RemoteAddr)
 			addr, perr := netip.ParseAddr(host)
-			if err != nil || perr != nil || !addr.IsLoopback() {
+			forwarded := r.Header.Get("Forwarded") + r.Header.Get("X-Forwarded-For")
+			if err != nil || perr != nil || !addr.IsLoopback() || forwarded != "" {
 				answer(w, http.StatusForbidden, "profiles are for clients on this machine")
 				return
 			}

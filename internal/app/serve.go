@@ -35,6 +35,7 @@ type Config struct {
 	Node           string        // name of this node
 	Pprof          bool          // serve /debug/pprof/ to clients on this machine
 	RequestTimeout time.Duration // for a client to send the head of a request, and its body; default 10 s
+	AnswerTimeout  time.Duration // for a client to take an answer, with the longest wait of a poll; default 2 min
 	Limits         starling.Limits
 	Logger         *slog.Logger
 
@@ -79,6 +80,9 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = 10 * time.Second
 	}
+	if c.AnswerTimeout == 0 {
+		c.AnswerTimeout = 2 * time.Minute
+	}
 	listen := c.Listen
 	if listen == "" {
 		listen = ":8080"
@@ -95,6 +99,7 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 		ReadHeaderTimeout: c.RequestTimeout,
 		// For bodies that no handler reads: net/http waits for them as well.
 		ReadTimeout:    2 * c.RequestTimeout,
+		WriteTimeout:   c.AnswerTimeout, // streams and polls set their own
 		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),

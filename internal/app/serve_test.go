@@ -81,10 +81,10 @@ func TestRequestsThatTrickle(t *testing.T) {
 		}
 	})
 	for name, wire := range map[string]string{
-		"head":                       "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: webs",
-		"body that is read":          "POST /api/v1/publish HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{",
-		"body that nobody asked for": "GET /healthz HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{",
-		"chunks":                     "POST /api/v1/publish HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+		"head":                       "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: webs",
+		"body that is read":          "POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+		"body that nobody asked for": "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+		"chunks":                     "POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

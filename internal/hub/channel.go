@@ -44,7 +44,7 @@ type channel struct {
 	stop    func() // ends the watch
 	epoch   uint32 // of the log; of a wildcard, a count of its resets
 	base    uint64 // the head when the epoch began, or when we learnt of it
-	heard   uint64 // the highest offset that was delivered
+	heard   sight  // the highest offset that was delivered, in the newest epoch that was
 	tail    tail
 	ring    ring
 	slots   slots
@@ -57,8 +57,8 @@ type doubt struct {
 	slots    atomic.Int32 // how many more times it shall look at the slots too
 }
 
-// sight is the last that a wildcard saw of one of its channels, and in which of
-// its epochs.
+// sight is the last that was seen of a channel, and in which of its epochs; for a
+// wildcard, in which of its own.
 type sight struct {
 	offset uint64
 	epoch  uint32
@@ -88,7 +88,7 @@ func (c *channel) Deliver(l *eventlog.Live) {
 func (c *channel) deliver(l *eventlog.Live) {
 	f := publicationFrame(c.name, &l.Record)
 	c.mu.Lock()
-	c.heard = max(c.heard, f.offset)
+	c.hear(l.Epoch, f.offset)
 	news := false
 	if c.state == live {
 		switch {
@@ -107,6 +107,16 @@ func (c *channel) deliver(l *eventlog.Live) {
 		c.wake()
 	}
 }
+
+// hear notes that there is an offset. The lock is held.
+func (c *channel) hear(epoch uint32, offset uint64) {
+	if epoch != c.heard.epoch || offset > c.heard.offset {
+		c.heard = sight{offset, epoch}
+	}
+}
+
+// missing tells whether there is more than the tail has. The lock is held.
+func (c *channel) missing() bool { return c.heard.epoch == c.epoch && c.heard.offset > c.tail.head }
 
 // deliverWildcard takes a record of one of the wildcard's channels. The tail
 // numbers them as they come. A wildcard cannot read what it missed; when it
@@ -190,7 +200,7 @@ func (c *channel) open() {
 		for i := range values {
 			c.slots.set(values[i].Key, values[i].Version, signalFrame(&values[i]), false, time.Time{})
 		}
-		if c.heard > head.Offset && !c.wildcard {
+		if c.missing() || c.heard.epoch != 0 && c.heard.epoch != c.epoch {
 			c.fill()
 		}
 	}
@@ -267,12 +277,15 @@ func (c *channel) take(page eventlog.Page) (from uint64, done bool) {
 		return 0, true
 	case page.Head.Epoch != c.epoch:
 		// Everything that we have is of another life of the channel.
-		c.epoch, c.base, c.heard = page.Head.Epoch, page.Head.Offset, 0
+		c.epoch, c.base = page.Head.Epoch, page.Head.Offset
 		c.hub.count(-c.tail.reset(page.Head.Offset))
-		c.state = live
 		if !c.hub.lossless {
 			c.check(c.hub.opts.JoinCheck)
 		}
+		if c.missing() {
+			return c.tail.head, false // it was delivered after the read
+		}
+		c.state = live
 		return 0, true
 	case !page.Complete:
 		// What stands between is gone: whoever is there reads the log, and
@@ -288,7 +301,7 @@ func (c *channel) take(page eventlog.Page) (from uint64, done bool) {
 			c.push(f)
 		}
 	}
-	if page.More || c.tail.head < c.heard {
+	if page.More || c.missing() {
 		return c.tail.head, false
 	}
 	c.state = live
@@ -331,10 +344,7 @@ func (c *channel) runCheck(after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == live && (head.Epoch != c.epoch || head.Offset > c.tail.head) {
-		c.heard = max(c.heard, head.Offset)
-		if head.Epoch != c.epoch {
-			c.heard = head.Offset
-		}
+		c.hear(head.Epoch, head.Offset)
 		c.fill()
 	}
 }

@@ -116,7 +116,13 @@ func (ps *pages) serve(c *channel, sh *shelf) {
 
 		p, complete, err := ps.load(ps.hub.ctx, c, epoch, pos)
 		if err != nil || p == nil && complete {
-			// The log does not answer, or not with what the tail had.
+			// The log does not answer, or not with what the tail had. Others may
+			// have more luck meanwhile.
+			ps.mu.Lock()
+			if n := len(sh.waiting); n > 1 {
+				sh.waiting = append(sh.waiting[1:n:n], sh.waiting[0])
+			}
+			ps.mu.Unlock()
 			wait = min(max(2*wait, 50*time.Millisecond), 5*time.Second)
 			continue
 		}

@@ -286,13 +286,22 @@ func (s *Session) reserve(channel string) (*entry, *protocol.Error) {
 		return nil, protocol.Errorf(protocol.SessionGone, "The session has ended.")
 	case s.find(channel) != nil:
 		return nil, protocol.Errorf(protocol.AlreadyThere, "The session is subscribed to %s already.", channel)
-	case len(s.entries) >= s.server.conf.MaxChannels:
-		return nil, protocol.Errorf(protocol.LimitReached, "A session has at most %d subscriptions.", s.server.conf.MaxChannels)
+	case len(s.entries) >= s.maxChannels():
+		return nil, protocol.Errorf(protocol.LimitReached, "This session has at most %d subscriptions.", s.maxChannels())
 	}
 	e := &entry{channel: channel}
 	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
 	s.entries = append(s.entries, e)
 	return e, nil
+}
+
+// maxChannels is how many subscriptions the session can have: where its position
+// stands for all of them, no more than a position covers.
+func (s *Session) maxChannels() int {
+	if s.heartbeat == Answered {
+		return s.server.conf.MaxChannels
+	}
+	return min(s.server.conf.MaxChannels, protocol.MaxPositionChannels)
 }
 
 func (s *Session) find(channel string) *entry {

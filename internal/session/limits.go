@@ -11,6 +11,8 @@ type Bucket struct {
 	mu    sync.Mutex
 	used  float32 // tokens that are not there
 	since int64   // Unix milliseconds when used was right
+
+	users int // sessions that have it; guarded by the lock of its Buckets
 }
 
 // Take takes a token, and tells whether there was one. A rate of 0 does not
@@ -45,7 +47,8 @@ type Buckets struct {
 	swept  time.Time
 }
 
-// Of returns the bucket of an address.
+// Of returns the bucket of an address, for a session that gives it back with
+// Release.
 func (bs *Buckets) Of(addr string) *Bucket {
 	now := time.Now()
 	bs.mu.Lock()
@@ -56,7 +59,7 @@ func (bs *Buckets) Of(addr string) *Bucket {
 	if now.Sub(bs.swept) > time.Minute {
 		bs.swept = now
 		for a, b := range bs.byAddr {
-			if b.full(now, bs.Rate) {
+			if b.users == 0 && b.full(now, bs.Rate) {
 				delete(bs.byAddr, a)
 			}
 		}
@@ -66,5 +69,13 @@ func (bs *Buckets) Of(addr string) *Bucket {
 		b = &Bucket{}
 		bs.byAddr[addr] = b
 	}
+	b.users++
 	return b
+}
+
+// Release gives a bucket back.
+func (bs *Buckets) Release(b *Bucket) {
+	bs.mu.Lock()
+	b.users--
+	bs.mu.Unlock()
 }

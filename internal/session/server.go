@@ -155,9 +155,6 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 		server: sv, id: sv.conf.Node + "." + base64.RawURLEncoding.EncodeToString(secret[:]),
 		outlet: o.Outlet, identity: o.Identity, heartbeat: o.Heartbeat,
 	}
-	if sv.conf.AddrRate > 0 {
-		s.addr = sv.addrs.Of(o.Addr)
-	}
 	sv.mu.Lock()
 	switch {
 	case sv.draining || sv.closed:
@@ -166,6 +163,9 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 	case sv.conf.MaxSessions > 0 && len(sv.sessions) >= sv.conf.MaxSessions:
 		sv.mu.Unlock()
 		return nil, protocol.Errorf(protocol.Unavailable, "The server has as many sessions as it may have. Come back later.")
+	}
+	if sv.conf.AddrRate > 0 {
+		s.addr = sv.addrs.Of(o.Addr)
 	}
 	sv.next++
 	s.worker = uint16(sv.conf.Hub.WorkerOf(sv.next))

@@ -292,6 +292,9 @@ func (s *Session) End(why *protocol.Error) {
 	for _, e := range entries {
 		e.end()
 	}
+	if s.addr != nil {
+		s.server.addrs.Release(s.addr)
+	}
 	s.server.remove(s)
 	s.outlet.End(why)
 }

@@ -130,7 +130,7 @@ func (v *visit) webSocket() {
 		return
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n",
+	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n",
 		map[bool]string{true: "Sec-WebSocket-Extensions: permessage-deflate\r\n", false: ""}[v.client.roll(2) == 0])
 	br := bufio.NewReader(conn)
 	res, err := http.ReadResponse(br, nil)
@@ -283,7 +283,7 @@ func (v *visit) request(method, path string, body []byte) (*conn, *http.Response
 	if err != nil {
 		return nil, nil, err
 	}
-	req, err := http.NewRequest(method, "http://sim"+path, bytes.NewReader(body))
+	req, err := http.NewRequest(method, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}

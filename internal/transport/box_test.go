@@ -159,7 +159,7 @@ func upgrade(t *testing.T, conn net.Conn, headers ...string) *ws {
 
 func (w *ws) handshake(headers ...string) *http.Response {
 	w.t.Helper()
-	head := "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	head := "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	for _, h := range headers {
 		head += h + "\r\n"
 	}

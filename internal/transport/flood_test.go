@@ -130,7 +130,7 @@ func TestBodiesThatTrickle(t *testing.T) {
 	for name, path := range map[string]string{"send": "/send?session=" + id, "publish": "/api/v1/publish"} {
 		t.Run(name, func(t *testing.T) {
 			w := &ws{t: t, conn: b.tcp()}
-			w.raw([]byte("POST " + path + " HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{\"type\""))
+			w.raw([]byte("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"type\""))
 			got := w.answer()
 			if got.StatusCode != 400 {
 				t.Errorf("got %s", got.Status)
@@ -140,7 +140,7 @@ func TestBodiesThatTrickle(t *testing.T) {
 		t.Run(name+" cut short", func(t *testing.T) {
 			w := &ws{t: t, conn: b.tcp()}
 			// What came is a command, but it is not all that was announced.
-			w.raw([]byte("POST " + path + " HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{\"type\":\"publish\",\"channel\":\"cut\",\"data\":1}"))
+			w.raw([]byte("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"type\":\"publish\",\"channel\":\"cut\",\"data\":1}"))
 			if err := w.conn.(*net.TCPConn).CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func TestBodiesThatTrickle(t *testing.T) {
 		defer stop.Release()
 		const body = `{"type":"publish","channel":"held","data":1}`
 		w := &ws{t: t, conn: b.tcp()}
-		w.raw(fmt.Appendf(nil, "POST /send?session=%s HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", id, len(body), body))
+		w.raw(fmt.Appendf(nil, "POST /send?session=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", id, len(body), body))
 		stop.Wait()
 		<-time.After(400 * time.Millisecond) // beyond the timeout of the body
 		if got := b.do("POST", "/send?session="+id, `{"type":"ping"}`); got.status != http.StatusConflict {

@@ -101,6 +101,9 @@ func (h *Handler) spawn(f func()) bool {
 // allowOrigin checks the Origin of a request from a browser, and answers in the
 // way of CORS.
 func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	if h.conf.LocalOrigins && !NotRebound(r.Host) {
+		return protocol.Errorf(protocol.BadOrigin, "In development the server answers to localhost and to addresses, not to the name %q, behind which a foreign page may hide. Start it without --dev.", r.Host)
+	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return nil // not a page of another origin
@@ -109,7 +112,11 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) *protocol.
 	u, err := url.Parse(origin)
 	switch {
 	case err == nil && u.Host == r.Host:
-	case slices.Contains(h.conf.Origins, origin), slices.Contains(h.conf.Origins, "*"):
+	case slices.Contains(h.conf.Origins, origin):
+	case slices.Contains(h.conf.Origins, "*"):
+		// Any page may connect, but not in the name of who looks at it.
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		return nil
 	case err == nil && h.conf.LocalOrigins && IsLocal(u.Hostname()):
 	default:
 		return protocol.Errorf(protocol.BadOrigin, "Pages of %q may not connect. Start the server with --allowed-origins %s to let them.", origin, origin)
@@ -126,6 +133,28 @@ func IsLocal(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
+}
+
+// NotRebound tells whether the Host of a request cannot be a name that somebody
+// else has made point here (DNS rebinding): it is localhost, or an address.
+func NotRebound(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil || IsLocal(host)
+}
+
+// refuseHead answers HEAD, which the mux takes for GET: there is nothing to look at
+// without opening a session.
+func refuseHead(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodHead {
+		return false
+	}
+	w.Header().Set("Allow", "GET, OPTIONS")
+	w.WriteHeader(http.StatusMethodNotAllowed)
+	return true
 }
 
 func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {

@@ -39,7 +39,7 @@ func TestConnectionsThatEndBadly(t *testing.T) {
 		})
 		t.Run("SSE "+name, func(t *testing.T) {
 			w := &ws{t: t, conn: b.tcp()}
-			w.raw([]byte("GET /sse?channel=witness HTTP/1.1\r\nHost: test\r\n\r\n"))
+			w.raw([]byte("GET /sse?channel=witness HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 			b.sessionsBecome(2)
 			end(w.conn)
 			b.sessionsBecome(1)
@@ -47,7 +47,7 @@ func TestConnectionsThatEndBadly(t *testing.T) {
 		})
 		t.Run("poll "+name, func(t *testing.T) {
 			w := &ws{t: t, conn: b.tcp()}
-			w.raw([]byte("GET /poll?channel=quiet&since=" + b.position("quiet") + " HTTP/1.1\r\nHost: test\r\n\r\n"))
+			w.raw([]byte("GET /poll?channel=quiet&since=" + b.position("quiet") + " HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 			b.sessionsBecome(2)
 			end(w.conn)
 			b.sessionsBecome(1)
@@ -73,11 +73,11 @@ func TestConnectionsThatComeAndGo(t *testing.T) {
 			w = upgrade(t, conn)
 			w.subscribe("witness")
 		case 1:
-			w.raw([]byte("GET /sse?channel=witness HTTP/1.1\r\nHost: test\r\n\r\n"))
+			w.raw([]byte("GET /sse?channel=witness HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 		case 2:
-			w.raw([]byte("GET /poll?channel=witness HTTP/1.1\r\nHost: test\r\n\r\n"))
+			w.raw([]byte("GET /poll?channel=witness HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 		case 3:
-			w.raw([]byte("GET /ws HTTP/1.1\r\nHost: test\r\nUpgr"))
+			w.raw([]byte("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgr"))
 		}
 		conn.Close()
 	}
@@ -168,7 +168,7 @@ func TestReadersThatStall(t *testing.T) {
 		conn = b.tcp()
 		_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 		w := &ws{t: t, conn: conn}
-		w.raw([]byte("GET /sse?channel=flood HTTP/1.1\r\nHost: test\r\n\r\n"))
+		w.raw([]byte("GET /sse?channel=flood HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	}
 	b.sessionsBecome(2*each + 1)
 	before := heap()
@@ -212,7 +212,7 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 			conn := b.tcp()
 			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 			w := &ws{t: t, conn: conn}
-			w.raw([]byte(strings.Repeat("GET /api/v1/channels/long/history?limit=1000 HTTP/1.1\r\nHost: test\r\n\r\n", 20)))
+			w.raw([]byte(strings.Repeat("GET /api/v1/channels/long/history?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 20)))
 		}
 		busy := func() bool { return strings.Contains(goroutines(), "transport.WriteJSON") }
 		eventually(t, "answers are stuck", busy)
@@ -264,7 +264,7 @@ func TestDrain(t *testing.T) {
 	}
 	late := &ws{t: t, conn: b.tcp()}
 	late.br = nil
-	late.raw([]byte("GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
+	late.raw([]byte("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
 	if got := late.answer(); got.StatusCode != 503 || got.Header.Get("Retry-After") == "" {
 		t.Errorf("a new WebSocket: got %s %v", got.Status, got.Header)
 	}
@@ -301,7 +301,7 @@ func TestOverTLS(t *testing.T) {
 	}
 	defer one.Close()
 	_ = one.SetDeadline(time.Now().Add(patience))
-	_, _ = io.WriteString(one, "GET /sse?channel=c HTTP/1.1\r\nHost: test\r\n\r\n")
+	_, _ = io.WriteString(one, "GET /sse?channel=c HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	b.sessionsBecome(3)
 	early := &ws{t: t, conn: one}
 	var all []byte

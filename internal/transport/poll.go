@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -36,9 +37,10 @@ type poller struct {
 	outlet  *signalOutlet
 	session *session.Session
 
-	turn sync.Mutex // held by the poll that is answered
+	turn chan struct{} // has a value while a poll is answered
 
 	mu        sync.Mutex // guards the following
+	newest    uint64     // number of the poll that came last
 	supersede chan struct{}
 	expiry    *time.Timer
 	answered  uint64            // number of the last response
@@ -46,6 +48,9 @@ type poller struct {
 }
 
 func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
+	if refuseHead(w, r) {
+		return
+	}
 	if err := h.allowOrigin(w, r); err != nil {
 		Refuse(w, err)
 		return
@@ -70,7 +75,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, protocol.Errorf(protocol.NotSupported, "A wildcard has no position, so polls of one need a session: add keep=1, and poll on with the session of the answer."))
 		return
 	}
-	p := &poller{outlet: &signalOutlet{ready: make(chan struct{}, 1)}}
+	p := &poller{outlet: &signalOutlet{ready: make(chan struct{}, 1)}, turn: make(chan struct{}, 1)}
 	if p.session, err = h.open(r, p.outlet, session.NoHeartbeat); err != nil {
 		Refuse(w, err)
 		return
@@ -97,8 +102,8 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 	} else {
 		defer p.session.End(nil)
 	}
-	p.turn.Lock()
-	defer p.turn.Unlock()
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
 	h.respond(w, r, p, a, wait)
 }
 
@@ -116,8 +121,11 @@ func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, id string, w
 		return
 	}
 	// A poll that is still waiting has lost its client: this one takes over.
-	p.takeTurn()
-	defer p.turn.Unlock()
+	if err := p.takeTurn(r.Context()); err != nil {
+		Refuse(w, err)
+		return
+	}
+	defer func() { <-p.turn }()
 	p.session.Alive()
 	p.session.Seek(since)
 	if ack, err := strconv.ParseUint(q.Get("ack"), 10, 64); err != nil || ack != p.answered {
@@ -163,15 +171,38 @@ func (ps *polls) find(id string) *poller {
 	return ps.byID[id]
 }
 
-// takeTurn ends the poll that waits, if one does, and holds the turn.
-func (p *poller) takeTurn() {
+// takeTurn ends the poll that waits, if one does, and holds the turn, unless a
+// newer poll comes before it has it.
+func (p *poller) takeTurn(ctx context.Context) *protocol.Error {
 	p.mu.Lock()
+	p.newest++
+	number := p.newest
 	if p.supersede != nil {
 		close(p.supersede)
-		p.supersede = nil
 	}
+	// The next poll ends this one, also while it waits for its turn.
+	supersede := make(chan struct{})
+	p.supersede = supersede
 	p.mu.Unlock()
-	p.turn.Lock()
+	select {
+	case p.turn <- struct{}{}:
+	case <-supersede:
+		return superseded()
+	case <-ctx.Done():
+		return protocol.Errorf(protocol.Unavailable, "The request was given up before there was an answer. Poll again.")
+	}
+	p.mu.Lock()
+	newest := p.newest
+	p.mu.Unlock()
+	if newest != number {
+		<-p.turn
+		return superseded()
+	}
+	return nil
+}
+
+func superseded() *protocol.Error {
+	return protocol.Errorf(protocol.SessionBusy, "Another poll of this session has taken over.")
 }
 
 // takeBack has said again what the client may not have received and has no
@@ -186,9 +217,8 @@ func (p *poller) takeBack() {
 // respond answers a poll when there is something, or after the wait. The turn is
 // held.
 func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *answer, wait time.Duration) {
-	supersede := make(chan struct{})
 	p.mu.Lock()
-	p.supersede = supersede
+	supersede := p.supersede // nil of a first poll: nobody knows the session yet
 	if p.expiry != nil {
 		p.expiry.Reset(wait + pollLife)
 	}
@@ -215,7 +245,7 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *
 			continue
 		case <-timeout.C:
 		case <-supersede:
-			Refuse(w, protocol.Errorf(protocol.SessionBusy, "Another poll of this session has taken over."))
+			Refuse(w, superseded())
 			return
 		case <-r.Context().Done():
 			// Who closed only its side still reads; it shall not take nothing for

@@ -21,6 +21,9 @@ const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Con
 // sse serves a stream of Server-Sent Events. On HTTP/1.1 the connection is taken
 // over, on HTTP/2 the handler's goroutine writes.
 func (h *Handler) sse(w http.ResponseWriter, r *http.Request) {
+	if refuseHead(w, r) {
+		return
+	}
 	if err := h.allowOrigin(w, r); err != nil {
 		refuseSSE(w, err)
 		return
@@ -155,6 +158,7 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 		if rc.Flush() != nil {
 			return
 		}
+		_ = rc.SetWriteDeadline(time.Time{}) // a quiet stream is none that is stuck
 		select {
 		case <-o.ready:
 		case <-r.Context().Done():

@@ -48,6 +48,8 @@ type stream struct {
 	raw     syscall.RawConn // of a TCP connection
 	trier   TryWriter       // of any other that can be written to without blocking
 
+	opened atomic.Bool            // the connection was taken over
+	early  atomic.Bool            // Flush was called before that
 	direct atomic.Bool            // opened, and can be written to without blocking
 	stuck  atomic.Bool            // a goroutine has the write side and may block
 	ended  atomic.Pointer[ending] // set when the session has ended
@@ -73,9 +75,14 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 	st := &stream{framing: f, owner: h}
 	st.mu.Lock() // nobody writes before the head is written
 	defer func() {
+		there := st.conn != nil
+		st.opened.Store(there)
 		st.mu.Unlock()
-		if st.ended.Load() != nil && st.conn != nil {
+		switch {
+		case there && st.ended.Load() != nil:
 			st.finish()
+		case there && st.early.Load():
+			st.Flush()
 		}
 	}()
 	s, refused := h.open(r, st, beat)
@@ -103,11 +110,13 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 		first, _ = buf.Reader.Peek(n)
 		first = append([]byte(nil), first...)
 	}
+	_ = conn.SetWriteDeadline(time.Now().Add(lingerTime)) // an error shows in the write
 	if _, err = conn.Write(head); err != nil {
 		conn.Close()
 		s.End(nil)
 		return nil, nil, nil
 	}
+	_ = conn.SetWriteDeadline(time.Time{}) // the same
 	switch conn := conn.(type) {
 	case *net.TCPConn:
 		if raw, err := conn.SyscallConn(); err == nil {
@@ -130,6 +139,12 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 
 // Flush implements [session.Outlet].
 func (st *stream) Flush() {
+	if !st.opened.Load() {
+		st.early.Store(true)
+		if !st.opened.Load() {
+			return // it is made good when the connection is there
+		}
+	}
 	if !st.direct.Load() {
 		st.handOver()
 		return
@@ -171,18 +186,19 @@ func (st *stream) pump() bool {
 
 // handOver gives the write side to a goroutine that may block.
 func (st *stream) handOver() {
-	if !st.owner.spawn(st.drain) {
-		st.conn.Close()
+	if !st.owner.spawn(st.drain) && st.mu.TryLock() {
+		if st.conn != nil { // it is not one that is still being taken over
+			st.conn.Close()
+		}
+		st.mu.Unlock()
 	}
 }
 
 // drain writes what there is, waiting for the socket, until there is no more.
 func (st *stream) drain() {
 	st.mu.Lock()
-	st.stuck.Store(true)
 	for st.ended.Load() == nil && st.drainOnce() {
 	}
-	st.stuck.Store(false)
 	st.mu.Unlock()
 	if st.ended.Load() != nil {
 		st.finish()
@@ -193,7 +209,13 @@ func (st *stream) drain() {
 func (st *stream) drainOnce() bool {
 	if len(st.rest) > 0 {
 		_ = st.conn.SetWriteDeadline(time.Now().Add(st.owner.conf.WriteTimeout)) // an error shows in the write
+		st.stuck.Store(true)
+		if st.ended.Load() != nil { // End came before it could see that
+			st.stuck.Store(false)
+			return false
+		}
 		_, err := st.conn.Write(st.rest)
+		st.stuck.Store(false)
 		st.rest = nil
 		if err != nil {
 			st.conn.Close()

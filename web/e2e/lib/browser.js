@@ -13,8 +13,8 @@ export function launch() {
   });
 }
 
-/** What Chromium says of requests that fail because the server is away. */
-const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of (403|404|410|413|503)/;
+/** What Chromium says of requests that fail because the server is away, or still busy with the one before. */
+const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of (403|404|409|410|413|503)/;
 
 /** A visitor's window on the page. */
 export class Window {
