@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -389,15 +388,9 @@ func (s *Session) AppendPosition(dst []byte) []byte {
 // Seek moves the session's subscriptions to where its client says it stands. It
 // is for who calls Next, between two calls.
 func (s *Session) Seek(p protocol.Position) {
-	s.mu.Lock()
-	entries := slices.Clone(s.entries)
-	s.mu.Unlock()
-	for _, e := range entries {
-		if e.sub == nil {
-			continue
-		}
-		if epoch, offset, ok := p.In(e.channel); ok {
-			e.sub.Seek(epoch, offset)
+	for _, sub := range s.Subscriptions() {
+		if epoch, offset, ok := p.In(sub.Channel()); ok {
+			sub.Seek(epoch, offset)
 		}
 	}
 }
