@@ -218,7 +218,7 @@ func (st *stream) drainOnce() bool {
 		st.stuck.Store(false)
 		st.rest = nil
 		if err != nil {
-			st.conn.Close()
+			st.abort()
 			return false
 		}
 		_ = st.conn.SetWriteDeadline(time.Time{}) // it would end a later write that need not wait
@@ -238,8 +238,9 @@ func (st *stream) drainOnce() bool {
 func (st *stream) End(why *protocol.Error) {
 	st.ended.Store(&ending{why})
 	if st.stuck.Load() {
-		// Nobody reads there; a last word would wait for ever.
-		st.abort()
+		// Whoever writes there now says the last word behind it, unless nobody
+		// reads: then it would wait for ever.
+		_ = st.conn.SetWriteDeadline(time.Now().Add(lingerTime)) // an error shows in the write
 		return
 	}
 	st.finish()

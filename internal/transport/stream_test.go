@@ -3,7 +3,9 @@ package transport
 import (
 	"bytes"
 	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/memory"
@@ -40,6 +42,63 @@ func TestNoLastWordWithinAMessage(t *testing.T) {
 		if len(conn.took) > 0 || !conn.closed {
 			t.Errorf("%T: %q was sent within a message, and closed is %v", f, conn.took, conn.closed)
 		}
+	}
+}
+
+// gate is a connection whose writes wait until the gate opens, or their deadline
+// is set.
+type gate struct {
+	net.Conn
+	writing  chan struct{}  // a write has come
+	deadline chan time.Time // of a write, as it is set
+	open     chan struct{}
+	took     bytes.Buffer
+}
+
+func (c *gate) Write(b []byte) (int, error) {
+	c.writing <- struct{}{}
+	<-c.open
+	return c.took.Write(b)
+}
+
+func (c *gate) SetWriteDeadline(at time.Time) error {
+	c.deadline <- at
+	return nil
+}
+
+func (c *gate) Close() error { return nil }
+
+// A session that ends while somebody writes says its last word behind what is
+// written, and that write has an end.
+func TestLastWordBehindAWrite(t *testing.T) {
+	conn := &gate{writing: make(chan struct{}), deadline: make(chan time.Time, 9), open: make(chan struct{})}
+	log := eventlog.New(memory.New(memory.Options{}))
+	h := hub.New(log, hub.Options{})
+	sessions := session.NewServer(session.Config{Hub: h, Log: log})
+	st := &stream{framing: wsFraming{}, owner: New(Config{Sessions: sessions}), conn: conn, rest: []byte("hello")}
+	st.opened.Store(true)
+	s, refused := sessions.Open(session.Options{Outlet: st})
+	if refused != nil {
+		t.Fatal(refused)
+	}
+	st.session = s
+	st.handOver()
+	<-conn.writing
+	<-conn.deadline
+	s.End(protocol.Errorf(protocol.RateLimited, "Too many commands."))
+	if in := time.Until(<-conn.deadline); in <= 0 || in > lingerTime {
+		t.Errorf("the write may take %v, want at most %v", in, lingerTime)
+	}
+	close(conn.open)
+	<-conn.writing // the last word
+	st.owner.Wait()
+	if got := conn.took.String(); !strings.HasPrefix(got, "hello\x88") || !strings.Contains(got, "rate_limited") {
+		t.Errorf("got %q, want a close frame behind what was written", got)
+	}
+	sessions.Close()
+	h.Close()
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
