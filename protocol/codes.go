@@ -24,6 +24,9 @@ const (
 	BadOrigin     Code = 4104 // the page's origin is not allowed
 	Slow          Code = 4105 // the reader is too slow for its subscription's policy
 	NoPong        Code = 4106 // no answer to a heartbeat
+	TokenExpired  Code = 4107 // the token has expired: get a new one
+	Revoked       Code = 4108 // the token, or its user, was revoked
+	Disconnected  Code = 4109 // the session was ended by the application
 	AlreadyThere  Code = 4200 // subscribed already
 	NotThere      Code = 4201 // not subscribed
 	KeyReused     Code = 4202 // the idempotency key was used for other data
@@ -58,6 +61,9 @@ var codes = map[Code]codeInfo{
 	BadOrigin:     {"bad_origin", 403, false},
 	Slow:          {"slow", 503, true},
 	NoPong:        {"no_pong", 503, true},
+	TokenExpired:  {"token_expired", 401, false},
+	Revoked:       {"revoked", 403, false},
+	Disconnected:  {"disconnected", 403, false},
 	AlreadyThere:  {"already_subscribed", 409, false},
 	NotThere:      {"not_subscribed", 409, false},
 	KeyReused:     {"key_reused", 409, false},

@@ -33,11 +33,13 @@ const (
 	History
 	Ping
 	Pong
+	Refresh
+	Call
 )
 
 var types = map[string]Type{
 	"connect": Connect, "subscribe": Subscribe, "unsubscribe": Unsubscribe, "publish": Publish,
-	"signal": SignalType, "history": History, "ping": Ping, "pong": Pong,
+	"signal": SignalType, "history": History, "ping": Ping, "pong": Pong, "refresh": Refresh, "call": Call,
 }
 
 // String returns the command's name.
@@ -76,7 +78,7 @@ type Command struct {
 
 	Channel string
 
-	// Of publish and signal: Data is JSON without line breaks.
+	// Of publish, signal and call: Data is JSON without line breaks.
 	Data []byte
 	Key  string            // idempotency key
 	Tags map[string]string // of publish
@@ -98,7 +100,10 @@ type Command struct {
 	Newest bool
 	Limit  int
 
-	// Of connect.
+	// Of call: what is called.
+	Method string
+
+	// Of connect and refresh.
 	Token string
 	Pings bool // heartbeats are messages, which the client answers with pong
 }
@@ -168,6 +173,14 @@ func (c *Command) check(name string) *Error {
 			return Errorf(InvalidField, `A history goes from "since", or to "before", or has the "newest": one of them.`)
 		}
 		return CheckChannel(c.Channel)
+	case Refresh:
+		if c.Token == "" {
+			return Errorf(InvalidField, `The field "token" is missing.`)
+		}
+	case Call:
+		if c.Method == "" {
+			return Errorf(InvalidField, `The field "method" is missing.`)
+		}
 	}
 	return nil
 }
@@ -191,6 +204,8 @@ func (s *scanner) field(c *Command, key string) (err *Error) {
 		c.Since, err = s.textField(key, MaxSinceBytes)
 	case "before":
 		c.Before, err = s.textField(key, MaxPositionBytes)
+	case "method":
+		c.Method, err = s.textField(key, MaxKeyBytes)
 	case "token":
 		c.Token, err = s.textField(key, MaxMessageBytes)
 	case "tags":

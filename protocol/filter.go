@@ -29,6 +29,32 @@ func (f Filter) Match(tags map[string]string) bool {
 	return true
 }
 
+// And returns the filter that wants what both want.
+func (f Filter) And(g Filter) Filter {
+	if len(g) == 0 {
+		return f
+	}
+	if len(f) == 0 {
+		return g
+	}
+	both := maps.Clone(f)
+	for tag, values := range g {
+		have, ok := f[tag]
+		if !ok {
+			both[tag] = values
+			continue
+		}
+		kept := []string{} // perhaps nothing passes
+		for _, v := range values {
+			if slices.Contains(have, v) {
+				kept = append(kept, v)
+			}
+		}
+		both[tag] = kept
+	}
+	return both
+}
+
 // ParseFilter reads a filter from its JSON.
 func ParseFilter(raw []byte) (Filter, *Error) {
 	if err := checkText(raw); err != nil {

@@ -182,17 +182,47 @@ func AppendError(dst []byte, e *Error) []byte {
 	return append(dst, '}')
 }
 
-// AppendConnected appends the result of connect. A heartbeat comes every
-// pingMillis; 0 when there are none.
-func AppendConnected(dst []byte, session, user string, pingMillis int64, maxMessage int) []byte {
+// Connected is the result of connect.
+type Connected struct {
+	Session    string
+	User       string // "" of an anonymous client
+	Ping       int64  // milliseconds between heartbeats; 0 when there are none
+	MaxMessage int    // bytes
+	Expires    int64  // milliseconds until the token expires; 0: it does not
+}
+
+// AppendConnected appends the result of connect.
+func AppendConnected(dst []byte, c *Connected) []byte {
 	dst = append(dst, `{"session":`...)
-	dst = AppendString(dst, session)
-	dst = appendText(dst, `,"user":`, user)
+	dst = AppendString(dst, c.Session)
+	dst = appendText(dst, `,"user":`, c.User)
 	dst = append(dst, `,"ping":`...)
-	dst = strconv.AppendInt(dst, pingMillis, 10)
+	dst = strconv.AppendInt(dst, c.Ping, 10)
 	dst = append(dst, `,"maxMessage":`...)
-	dst = strconv.AppendInt(dst, int64(maxMessage), 10)
+	dst = strconv.AppendInt(dst, int64(c.MaxMessage), 10)
+	dst = appendExpires(dst, c.Expires)
 	return append(dst, '}')
+}
+
+// AppendRefreshed appends the result of refresh. The new token expires in so many
+// milliseconds; 0: it does not.
+func AppendRefreshed(dst []byte, user string, expires int64) []byte {
+	dst = append(dst, `{"user":`...)
+	dst = AppendString(dst, user)
+	dst = appendExpires(dst, expires)
+	return append(dst, '}')
+}
+
+func appendExpires(dst []byte, millis int64) []byte {
+	if millis == 0 {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, `,"expires":`...), millis, 10)
+}
+
+// AppendCallResult appends the result of call: data is JSON, or empty for null.
+func AppendCallResult(dst, data []byte) []byte {
+	return append(appendData(append(dst, `{"data":`...), data), '}')
 }
 
 // AppendSubscribeResult appends the result of subscribe.

@@ -79,6 +79,7 @@ type commandFields struct {
 	Before   string              `json:"before,omitempty"`
 	Newest   bool                `json:"newest,omitempty"`
 	Limit    int                 `json:"limit,omitempty"`
+	Method   string              `json:"method,omitempty"`
 	Token    string              `json:"token,omitempty"`
 	Pings    bool                `json:"pings,omitempty"`
 }
@@ -87,7 +88,7 @@ func fieldsOf(c *Command) commandFields {
 	f := commandFields{
 		Type: c.Type.String(), ID: string(c.ID), Channel: c.Channel, Data: string(c.Data), Key: c.Key, Tags: c.Tags,
 		Conflate: c.Conflate, Delete: c.Delete, Since: c.Since, Offset: c.Offset, Filter: c.Filter, Before: c.Before, Newest: c.Newest,
-		Limit: c.Limit, Token: c.Token, Pings: c.Pings,
+		Limit: c.Limit, Method: c.Method, Token: c.Token, Pings: c.Pings,
 	}
 	for name, p := range slowPolicies {
 		if p == c.Slow && c.Slow != CatchUp {
@@ -291,8 +292,11 @@ func TestVectorsOfMessages(t *testing.T) {
 		{"ping", string(AppendPing(nil))},
 		{"pong", string(AppendPong(nil))},
 		{"drain", string(AppendDrain(nil, 1500))},
-		{"reply to connect", string(AppendReply(nil, id, AppendConnected(nil, "n1.secret", "ann", 25000, 65536)))},
-		{"reply to connect of an anonymous client", string(AppendReply(nil, id, AppendConnected(nil, "n1.secret", "", 25000, 65536)))},
+		{"reply to connect", string(AppendReply(nil, id, AppendConnected(nil, &Connected{Session: "n1.secret", User: "ann", Ping: 25000, MaxMessage: 65536, Expires: 3599000})))},
+		{"reply to connect of an anonymous client", string(AppendReply(nil, id, AppendConnected(nil, &Connected{Session: "n1.secret", Ping: 25000, MaxMessage: 65536})))},
+		{"reply to refresh", string(AppendReply(nil, id, AppendRefreshed(nil, "ann", 3600000)))},
+		{"reply to call", string(AppendReply(nil, id, AppendCallResult(nil, []byte(`{"sum":3}`))))},
+		{"reply to call that returns nothing", string(AppendReply(nil, id, AppendCallResult(nil, nil)))},
 		{"reply to subscribe", string(AppendReply(nil, id, AppendSubscribeResult(nil, position, true)))},
 		{"reply to subscribe to a wildcard", string(AppendReply(nil, text, AppendSubscribeResult(nil, "", false)))},
 		{"reply to publish", string(AppendReply(nil, text, AppendPublishResult(nil, 12, position, false)))},
