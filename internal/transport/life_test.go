@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/starling-rt/starling/eventlog/memory"
 	"github.com/starling-rt/starling/internal/hub"
 	"github.com/starling-rt/starling/internal/websocket"
 )
@@ -392,28 +391,3 @@ func (f *frames) Len() int                                                    { 
 func (f *frames) Publication(_ *hub.Subscription, fr *hub.Frame, _ hub.Place) { f.last = fr }
 func (f *frames) Signal(*hub.Subscription, *hub.Frame, hub.Place)             {}
 func (f *frames) Notice(*hub.Subscription, hub.Notice, hub.Place)             {}
-
-// A reader that stalled once, and then took everything, is not cut off later.
-func TestReaderThatStalledOnce(t *testing.T) {
-	b := open(t, func(s *settings) {
-		s.transport.WriteTimeout = 300 * time.Millisecond
-		s.engine = memory.New(memory.Options{})
-	})
-	w := b.ws()
-	w.subscribe("c")
-	data := strings.Repeat("x", 60<<10)
-	const all = 150
-	for i := range all {
-		b.publish("c", fmt.Sprintf(`"%d %s"`, i, data))
-	}
-	for i := range all {
-		if got := w.hear(); !strings.Contains(got, fmt.Sprintf(`"%d x`, i)) {
-			t.Fatalf("publication %d: got %.100s", i, got)
-		}
-	}
-	<-time.After(600 * time.Millisecond)
-	b.publish("c", `"last"`)
-	if got := w.hear(); !strings.Contains(got, `"last"`) {
-		t.Errorf("got %.100s", got)
-	}
-}

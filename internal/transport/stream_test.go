@@ -68,9 +68,9 @@ func (c *gate) SetWriteDeadline(at time.Time) error {
 
 func (c *gate) Close() error { return nil }
 
-// A session that ends while somebody writes says its last word behind what is
-// written, and that write has an end.
-func TestLastWordBehindAWrite(t *testing.T) {
+// gated returns a stream that has something to write to a gate, and begins to.
+func gated(t *testing.T) (*stream, *gate) {
+	t.Helper()
 	conn := &gate{writing: make(chan struct{}), deadline: make(chan time.Time, 9), open: make(chan struct{})}
 	log := eventlog.New(memory.New(memory.Options{}))
 	h := hub.New(log, hub.Options{})
@@ -82,10 +82,27 @@ func TestLastWordBehindAWrite(t *testing.T) {
 		t.Fatal(refused)
 	}
 	st.session = s
+	t.Cleanup(func() {
+		sessions.Close()
+		st.owner.Wait()
+		h.Close()
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	st.handOver()
 	<-conn.writing
-	<-conn.deadline
-	s.End(protocol.Errorf(protocol.RateLimited, "Too many commands."))
+	if in := time.Until(<-conn.deadline); in <= lingerTime || in > DefaultWriteTimeout {
+		t.Errorf("the write may take %v, want at most %v", in, DefaultWriteTimeout)
+	}
+	return st, conn
+}
+
+// A session that ends while somebody writes says its last word behind what is
+// written, and that write has an end.
+func TestLastWordBehindAWrite(t *testing.T) {
+	st, conn := gated(t)
+	st.session.End(protocol.Errorf(protocol.RateLimited, "Too many commands."))
 	if in := time.Until(<-conn.deadline); in <= 0 || in > lingerTime {
 		t.Errorf("the write may take %v, want at most %v", in, lingerTime)
 	}
@@ -95,11 +112,17 @@ func TestLastWordBehindAWrite(t *testing.T) {
 	if got := conn.took.String(); !strings.HasPrefix(got, "hello\x88") || !strings.Contains(got, "rate_limited") {
 		t.Errorf("got %q, want a close frame behind what was written", got)
 	}
-	sessions.Close()
-	h.Close()
-	if err := log.Close(); err != nil {
-		t.Fatal(err)
+}
+
+// A reader that stalled once, and then took everything, is not cut off later.
+func TestReaderThatStalledOnce(t *testing.T) {
+	st, conn := gated(t)
+	close(conn.open)
+	if at := <-conn.deadline; !at.IsZero() {
+		t.Errorf("a later write has to end by %v, though nobody stalls", at)
 	}
+	st.session.End(nil)
+	<-conn.writing
 }
 
 // A message that stays when publications before it are given back does not carry
