@@ -239,8 +239,8 @@ func parse(token string) (*unverified, error) {
 			return nil, refuse(ErrMalformed, "its part %d is not base64url without padding", i+1)
 		}
 	}
-	if !shallow(decoded[0]) {
-		return nil, refuse(ErrMalformed, "its header is nested too deeply")
+	if len(decoded[0]) == 0 || !shallow(decoded[0]) {
+		return nil, refuse(ErrMalformed, "its header is empty, or nested too deeply")
 	}
 	jws, err := jose.ParseSignedCompact(token, algorithms)
 	var alg *jose.ErrUnexpectedSignatureAlgorithm
