@@ -24,6 +24,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"protocol":           {},
 	"yjs":                {ours: []string{"yjs/internal/codec", "yjs/internal/lib0", "yjs/internal/pending", "yjs/internal/store"}},
 	"ot":                 {},
+	"auth":               {ours: []string{"protocol"}, others: []string{"github.com/go-jose/go-jose/v4"}},
 	"internal/archtest":  {},
 	"internal/benchdoc":  {},
 	"internal/websocket": {},
