@@ -8,6 +8,7 @@ package starling
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +16,11 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/memory"
 	"github.com/starling-rt/starling/eventlog/pebblelog"
@@ -42,11 +46,30 @@ type Options struct {
 
 	// Namespaces are the settings of channels.
 	Namespaces Namespaces
+
+	// Tokens say which tokens of clients are accepted. Without a key none is, but
+	// for those that POST /dev/token makes with Dev.
+	Tokens auth.Options
+	// TokenCookie is the name of the cookie that may carry a token. It counts for
+	// pages of the server's own origin and of AllowedOrigins. Default: none.
+	TokenCookie string
+	// Authorize, if set, has the last word on what a client may do: nil lets it,
+	// [ErrUndecided] leaves it to the client's token and the channel's namespace,
+	// any other error refuses; see [Refuse]. It may take a while.
+	Authorize func(ctx context.Context, who *Identity, verb Verb, channel string) error
+	// Hooks are asked before something happens.
+	Hooks Hooks
+	// HookTimeout is how long Authorize, a hook and a [Kind] may take. Default 10 s.
+	HookTimeout time.Duration
+	// RevokeFor is how long a revocation is kept, at least as long as a token lives.
+	// Default: [DefaultRevokeFor].
+	RevokeFor time.Duration
+
 	// APIKeys open the HTTP API.
 	APIKeys []string
-	// Dev is for development: anonymous clients may do everything on every
-	// channel, the API needs no key, and pages of this machine may connect
-	// from any port.
+	// Dev is for development: clients may do everything on every channel unless
+	// their token says what they may, the API needs no key, pages of this machine
+	// may connect from any port, and POST /dev/token makes tokens.
 	Dev bool
 	// AllowedOrigins are the origins of pages that may connect, beside the
 	// server's own: "https://example.com", or "*" for all.
@@ -95,6 +118,14 @@ type Server struct {
 	sessions   *session.Server
 	transports *transport.Handler
 	mux        *http.ServeMux
+	logger     *slog.Logger
+
+	policy    *policy
+	revokeFor time.Duration
+	revoking  sync.Mutex // held by who changes what is revoked
+
+	cancel context.CancelFunc // ends listen
+	wg     sync.WaitGroup
 }
 
 // New returns a running server.
@@ -115,27 +146,44 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("starling: %w", err)
 		}
 	}
-	s := &Server{log: eventlog.New(engine), mux: http.NewServeMux()}
+	s := &Server{log: eventlog.New(engine), mux: http.NewServeMux(), logger: o.Logger, revokeFor: o.RevokeFor}
+	if s.revokeFor <= 0 {
+		s.revokeFor = DefaultRevokeFor
+	}
+	if err := s.open(&o, engine); err != nil {
+		return nil, errors.Join(fmt.Errorf("starling: %w", err), s.log.Close())
+	}
+	return s, nil
+}
+
+// open makes the parts of the server, on its log.
+func (s *Server) open(o *Options, engine eventlog.Engine) error {
+	if o.Tokens.Leeway == 0 {
+		o.Tokens.Leeway = defaultLeeway
+	}
+	dev, err := s.newPolicy(o)
+	if err != nil {
+		return err
+	}
 	s.hub = hub.New(s.log, hub.Options{
 		Workers: o.Hub.Workers, TailRecords: o.Hub.TailRecords, TailBytes: o.Hub.TailBytes,
 		TotalTailBytes: o.Hub.TotalTailBytes, PageCacheBytes: o.Hub.PageCacheBytes,
 		Interval: func(channel string) time.Duration { return o.Namespaces.of(channel).Interval },
 	})
-	authorize := o.Namespaces.authorize
-	if o.Dev {
-		authorize = nil
-	}
 	l := o.Limits
 	s.sessions = session.NewServer(session.Config{
-		Hub: s.hub, Log: s.log, Node: o.Node, Authorize: authorize, Logger: o.Logger,
+		Hub: s.hub, Log: s.log, Node: o.Node, Logger: o.Logger,
+		Policy: s.policy, Hooks: s.policy.sessionHooks(o.Hooks), HookTimeout: o.HookTimeout,
+		Kind: kinds(o.Namespaces, s.log, s.policy), ExpiryGrace: max(o.Tokens.Leeway, 0),
 		MaxMessage: l.MaxMessage, MaxChannels: l.MaxChannels, MaxSessions: l.MaxSessions,
 		Rate: l.CommandRate, Burst: l.CommandBurst, AddrRate: l.AddressRate, AddrBurst: l.AddressBurst,
 		Ping: l.PingInterval, PongWait: l.PongWait,
 	})
 	s.transports = transport.New(transport.Config{
-		Sessions: s.sessions, Authorize: authorize, Origins: o.AllowedOrigins, LocalOrigins: o.Dev,
+		Sessions: s.sessions, Cookie: o.TokenCookie, Origins: o.AllowedOrigins, LocalOrigins: o.Dev,
 		NoDeflate: l.NoCompression, Logger: o.Logger,
 	})
+	s.policy.explain = s.sessions.Explain
 	s.transports.Register(s.mux)
 	a := api.Config{Log: s.log, Sessions: s.sessions, Keys: o.APIKeys, Open: o.Dev, Local: localOrigin}
 	if pebble, ok := engine.(*pebblelog.Engine); ok && o.Backups != "" {
@@ -144,9 +192,67 @@ func New(o Options) (*Server, error) {
 			return dir, pebble.Backup(ctx, dir)
 		}
 	}
-	api.New(a).Register(s.mux)
-	return s, nil
+	h := api.New(a)
+	h.Register(s.mux)
+	if dev != nil {
+		s.mux.HandleFunc("POST /dev/token", h.Guard(dev.serve))
+	}
+	return s.start()
 }
+
+// newPolicy makes what decides about clients, and in development what makes tokens
+// for them.
+func (s *Server) newPolicy(o *Options) (*devTokens, error) {
+	s.policy = &policy{authorize: o.Authorize}
+	r := &rules{dev: o.Dev, namespaces: o.Namespaces}
+	tokens := o.Tokens
+	var dev *devTokens
+	if o.Dev {
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		secret := rand.Text() + rand.Text()
+		if o.Data != "" || o.Engine != nil {
+			var err error
+			if secret, err = devSecret(ctx, s.log.KV(), secret); err != nil {
+				return nil, err
+			}
+		}
+		tokens.Secrets = append(slices.Clone(tokens.Secrets), secret)
+		// Who signs with a secret of one's own says what these must have as well.
+		signer, err := auth.NewSigner(auth.SignerOptions{Secret: secret})
+		if err != nil {
+			return nil, err
+		}
+		dev = &devTokens{signer: signer, issuer: tokens.Issuer, audience: tokens.Audience}
+	}
+	if len(tokens.Secrets)+len(tokens.Keys)+len(tokens.JWKS) > 0 {
+		v, err := auth.New(tokens)
+		if err != nil {
+			return nil, err
+		}
+		r.verifier = v
+	}
+	s.policy.rules.Store(r)
+	return dev, nil
+}
+
+// startTimeout bounds what a start waits for the log.
+const startTimeout = 15 * time.Second
+
+// start begins what runs beside the clients.
+func (s *Server) start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if err := s.loadRevocations(ctx); err != nil {
+		return fmt.Errorf("read what is revoked: %w", err)
+	}
+	ctx, s.cancel = context.WithCancel(context.Background())
+	s.wg.Go(func() { s.listen(ctx) })
+	return nil
+}
+
+// defaultLeeway is by how much clocks may differ.
+const defaultLeeway = 30 * time.Second
 
 func openEngine(o *Options) (eventlog.Engine, error) {
 	if o.Data == "" {
@@ -160,7 +266,8 @@ func localOrigin(origin string) bool {
 	return err == nil && transport.IsLocal(u.Hostname())
 }
 
-// ServeHTTP serves /ws, /sse, /poll, /send and /api/v1/.
+// ServeHTTP serves /ws, /sse, /poll, /send and /api/v1/, in development /dev/token
+// too.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Publication says how to publish, beyond the data.
@@ -190,11 +297,9 @@ func (s *Server) Publish(ctx context.Context, channel string, data any, p Public
 	if err != nil {
 		return Published{}, fmt.Errorf("publish to %q: %w", channel, err)
 	}
-	done, err := s.log.Append(ctx, eventlog.Append{
-		Channel: channel, Entries: []eventlog.Entry{{Data: raw, Tags: p.Tags}}, User: p.User, Key: p.Key,
-	})
-	if err != nil {
-		return Published{}, err
+	done, refused := s.sessions.Publish(ctx, &session.Publishing{Channel: channel, Data: raw, Tags: p.Tags, User: p.User, Key: p.Key})
+	if refused != nil {
+		return Published{}, refused
 	}
 	position := protocol.EncodePosition(channel, done.Last.Epoch, done.Last.Offset)
 	return Published{Offset: done.Last.Offset, Position: position, Duplicate: done.Duplicate}, nil
@@ -227,6 +332,40 @@ func (s *Server) UnsubscribeSession(session, channel string) error {
 	return nil
 }
 
+// HistoryQuery asks for what a channel keeps: what comes after Since, oldest first
+// from the oldest when it is empty; or the last before Before, or the last there
+// are.
+type HistoryQuery struct {
+	Since  string
+	Before string
+	Newest bool
+	Limit  int // default 100, at most [protocol.MaxHistoryLimit]
+	Filter protocol.Filter
+}
+
+// HistoryPage is an answer. Position is where the next query goes on; Complete tells
+// that nothing between was removed.
+type HistoryPage struct {
+	Position     string
+	Publications []protocol.Publication
+	Complete     bool
+	More         bool
+}
+
+// History returns what a channel keeps.
+func (s *Server) History(ctx context.Context, channel string, q HistoryQuery) (HistoryPage, error) {
+	if err := protocol.CheckChannel(channel); err != nil {
+		return HistoryPage{}, err
+	}
+	page, err := s.sessions.History(ctx, session.HistoryQuery{
+		Channel: channel, Since: q.Since, Before: q.Before, Newest: q.Newest, Limit: q.Limit, Filter: q.Filter,
+	})
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	return HistoryPage{page.Position, page.Publications, page.Complete, page.More}, nil
+}
+
 // Log returns the log that the channels are kept in.
 func (s *Server) Log() *eventlog.Log { return s.log }
 
@@ -247,8 +386,13 @@ func (s *Server) Stats() (hub.Stats, session.Stats) { return s.hub.Stats(), s.se
 // bounds the asking.
 func (s *Server) Shutdown(ctx context.Context, over time.Duration) error {
 	s.sessions.Drain(ctx, over)
+	s.cancel()
 	s.sessions.Close()
+	s.wg.Wait()
 	s.transports.Wait()
 	s.hub.Close()
+	if v := s.policy.rules.Load().verifier; v != nil {
+		v.Close()
+	}
 	return s.log.Close()
 }

@@ -8,7 +8,7 @@ import (
 const (
 	MaxChannelBytes = 255     // length of a channel's name
 	MaxKeyBytes     = 128     // length of an idempotency or conflation key
-	MaxUserBytes    = 128     // length of a user id
+	MaxUserBytes    = 255     // length of a user id
 	MaxDataBytes    = 1 << 20 // data of one record or signal
 	MaxTags         = 16      // tags of one record
 	MaxTagBytes     = 256     // name and value of one tag together

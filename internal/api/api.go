@@ -65,16 +65,16 @@ func New(conf Config) *Handler {
 
 // Register serves the API below /api/v1/.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.HandleFunc("POST /api/v1/publish", h.guard(h.publish))
-	mux.HandleFunc("GET /api/v1/channels/{channel}/history", h.guard(h.history))
-	mux.HandleFunc("POST /api/v1/backup", h.guard(h.backup))
-	mux.HandleFunc("/api/v1/", h.guard(func(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	mux.HandleFunc("POST /api/v1/publish", h.Guard(h.publish))
+	mux.HandleFunc("GET /api/v1/channels/{channel}/history", h.Guard(h.history))
+	mux.HandleFunc("POST /api/v1/backup", h.Guard(h.backup))
+	mux.HandleFunc("/api/v1/", h.Guard(func(w http.ResponseWriter, r *http.Request) *protocol.Error {
 		return protocol.Errorf(protocol.NotFound, "There is no %s %s.", r.Method, r.URL.Path)
 	}))
 }
 
-// guard lets those in who have a key, and answers with the error of f.
-func (h *Handler) guard(f func(http.ResponseWriter, *http.Request) *protocol.Error) http.HandlerFunc {
+// Guard lets those in who have a key, and answers with the error of f.
+func (h *Handler) Guard(f func(http.ResponseWriter, *http.Request) *protocol.Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := h.check(r)
 		if err == nil {
@@ -185,11 +185,11 @@ func (h *Handler) publishTo(ctx context.Context, channel string, req *publishReq
 	if err := protocol.CheckChannel(channel); err != nil {
 		return nil, err
 	}
-	done, err := h.conf.Log.Append(ctx, eventlog.Append{
-		Channel: channel, Entries: []eventlog.Entry{{Data: req.Data, Tags: req.Tags}}, Key: req.Key, Scope: "\x01api",
+	done, err := h.conf.Sessions.Publish(ctx, &session.Publishing{
+		Channel: channel, Data: req.Data, Tags: req.Tags, Key: req.Key, Scope: "\x01api",
 	})
 	if err != nil {
-		return nil, h.conf.Sessions.Explain(err)
+		return nil, err
 	}
 	position := protocol.EncodePosition(channel, done.Last.Epoch, done.Last.Offset)
 	return protocol.AppendPublishResult(nil, done.Last.Offset, position, done.Duplicate), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/internal/hub"
 	"github.com/starling-rt/starling/protocol"
@@ -62,9 +63,29 @@ func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
 		c.refuse(err)
 		return
 	}
+	if c.Type != protocol.Connect && s.owesGreeting() {
+		s.background(c, maxInFlight, func(c *command) {
+			if err := s.Greet(protocol.Position{}); err != nil {
+				c.refuse(err)
+				s.End(err)
+				return
+			}
+			s.obey(c, always)
+		})
+		return
+	}
+	s.obey(c, always)
+}
+
+// obey does what a command asks for.
+func (s *Session) obey(c *command, always bool) {
 	switch c.Type {
 	case protocol.Connect:
 		s.background(c, maxInFlight, s.connect) // what follows is said by whom the token names
+	case protocol.Refresh:
+		s.background(c, maxInFlight, s.refresh)
+	case protocol.Call:
+		s.background(c, maxInFlight, s.call)
 	case protocol.Subscribe:
 		s.subscribe(c)
 	case protocol.Unsubscribe:
@@ -123,13 +144,20 @@ func (c *command) refuse(err *protocol.Error) {
 // fail refuses a command because of an error of ours.
 func (c *command) fail(err error) { c.refuse(c.session.server.Explain(err)) }
 
-// allowed refuses the command if the client may not do it.
-func (c *command) allowed(verb Verb) bool {
-	conf := &c.session.server.conf
-	if conf.Authorize == nil {
-		return true
+// verdict refuses the command if the client may not do it, as far as that is known
+// at once.
+func (c *command) verdict(verb auth.Verb) Verdict {
+	v, err := c.session.server.judge(c.session.Identity(), verb, c.Channel)
+	if v == Refused {
+		c.refuse(err)
 	}
-	if err := conf.Authorize(c.session.Identity(), verb, c.Channel); err != nil {
+	return v
+}
+
+// allowed is verdict for who can wait.
+func (c *command) allowed(verb auth.Verb) bool {
+	sv := c.session.server
+	if err := sv.allow(sv.ctx, c.session.Identity(), verb, c.Channel); err != nil {
 		c.refuse(err)
 		return false
 	}
@@ -159,50 +187,23 @@ func (s *Session) done(weight int16) {
 	s.mu.Unlock()
 }
 
-func (s *Session) connect(c *command) {
-	conf := &s.server.conf
-	if c.Token != "" {
-		if conf.Authenticate == nil {
-			c.refuse(protocol.Errorf(protocol.Unauthorized, "This server was given no keys to check tokens with."))
-			return
-		}
-		who, err := conf.Authenticate(s.server.ctx, c.Token)
-		if err != nil {
-			c.refuse(err)
-			return
-		}
-		s.mu.Lock()
-		s.identity = who
-		s.mu.Unlock()
-	}
-	s.mu.Lock()
-	s.out.asMessage = c.Pings
-	user := s.identity.User
-	s.mu.Unlock()
-	every := conf.Ping.Milliseconds()
-	if s.heartbeat == NoHeartbeat {
-		every = 0
-	}
-	c.reply(protocol.AppendConnected(nil, s.id, user, every, conf.MaxMessage))
-}
-
 func (s *Session) subscribe(c *command) {
 	join, err := joinOf(&c.Command)
 	if err != nil {
 		c.refuse(err)
 		return
 	}
-	if !c.allowed(VerbSubscribe) {
+	if c.verdict(auth.Subscribe) == Refused {
 		return
 	}
 	// Now, so that an unsubscribe that comes next finds it.
-	e, err := s.reserve(c.Channel)
+	e, err := s.reserve(c.Channel, false)
 	if err != nil {
 		c.refuse(err)
 		return
 	}
 	s.background(c, 1, func(c *command) {
-		sub, recovered, err := s.make(e, join)
+		sub, recovered, err := s.makeAsked(e, join)
 		if err != nil {
 			c.refuse(err)
 			return
@@ -218,33 +219,44 @@ func (s *Session) subscribe(c *command) {
 
 // joinOf reads where a subscription shall begin.
 func joinOf(c *protocol.Command) (hub.Join, *protocol.Error) {
-	j := hub.Join{Filter: c.Filter, Slow: c.Slow}
 	p, err := protocol.ParseSince(c.Since)
 	if err != nil {
-		return j, err
+		return hub.Join{}, err
 	}
-	epoch, offset, known := p.In(c.Channel)
-	if known {
-		// What the client has seen since it was given the position.
-		j.Resume, j.Since = true, eventlog.Position{Epoch: epoch, Offset: max(offset, c.Offset)}
-	}
+	j := joinSince(c.Channel, p)
+	j.Filter, j.Slow = c.Filter, c.Slow
+	j.Since.Offset = max(j.Since.Offset, c.Offset) // what the client has seen since it was given the position
 	return j, nil
 }
 
-// Join subscribes the session to a channel, for transports whose channels are
-// not asked for by commands and for the server itself. The subscription is silent
-// until Start. Whether the client may is for the caller to ask.
+// Join subscribes the session to a channel that its client asked for otherwise than
+// by a command, if it may. The subscription is silent until Start.
 func (s *Session) Join(channel string, since protocol.Position, filter protocol.Filter, slow protocol.SlowPolicy) (sub *hub.Subscription, recovered bool, err *protocol.Error) {
-	j := hub.Join{Filter: filter, Slow: slow}
-	if epoch, offset, known := since.In(channel); known {
-		j.Resume, j.Since = true, eventlog.Position{Epoch: epoch, Offset: offset}
+	j := joinSince(channel, since)
+	j.Filter, j.Slow = filter, slow
+	e, err := s.reserve(channel, false)
+	if err != nil {
+		return nil, false, err
 	}
-	return s.join(channel, j)
+	return s.makeAsked(e, j)
 }
 
-func (s *Session) join(channel string, j hub.Join) (*hub.Subscription, bool, *protocol.Error) {
-	e, err := s.reserve(channel)
-	if err != nil {
+// joinSince returns a join that resumes from since if that knows the channel.
+func joinSince(channel string, since protocol.Position) hub.Join {
+	epoch, offset, known := since.In(channel)
+	return hub.Join{Resume: known, Since: eventlog.Position{Epoch: epoch, Offset: offset}}
+}
+
+// makeAsked makes a subscription that was reserved for the client, if it may have
+// it.
+func (s *Session) makeAsked(e *entry, j hub.Join) (*hub.Subscription, bool, *protocol.Error) {
+	if err := s.admit(e.ctx, e.channel, &j); err != nil {
+		e.cancel()
+		s.mu.Lock()
+		if s.find(e.channel) == e {
+			s.drop(e)
+		}
+		s.mu.Unlock()
 		return nil, false, err
 	}
 	return s.make(e, j)
@@ -278,7 +290,7 @@ func (s *Session) make(e *entry, j hub.Join) (*hub.Subscription, bool, *protocol
 }
 
 // reserve notes a subscription in the making.
-func (s *Session) reserve(channel string) (*entry, *protocol.Error) {
+func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -289,7 +301,7 @@ func (s *Session) reserve(channel string) (*entry, *protocol.Error) {
 	case len(s.entries) >= s.maxChannels():
 		return nil, protocol.Errorf(protocol.LimitReached, "This session has at most %d subscriptions.", s.maxChannels())
 	}
-	e := &entry{channel: channel}
+	e := &entry{channel: channel, given: given}
 	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
 	s.entries = append(s.entries, e)
 	return e, nil
@@ -348,11 +360,25 @@ func (s *Session) leave(channel string) bool {
 
 // Subscribe subscribes the session by the server's will, and tells the client.
 func (s *Session) Subscribe(channel string) *protocol.Error {
-	sub, recovered, err := s.join(channel, hub.Join{})
+	return s.give(channel, protocol.Position{})
+}
+
+// give is Subscribe for a client that resumes from since, if that knows the
+// channel.
+func (s *Session) give(channel string, since protocol.Position) *protocol.Error {
+	e, err := s.reserve(channel, true)
+	if err != nil {
+		return err
+	}
+	j := joinSince(channel, since)
+	sub, recovered, err := s.make(e, j)
 	if err != nil {
 		return err
 	}
 	s.push(protocol.AppendSubscribed(nil, channel, sub.Position(), recovered))
+	if j.Resume && !recovered && !sub.Wildcard() {
+		s.push(protocol.AppendReset(nil, channel, sub.Position(), hub.ResetGone.Reason()))
+	}
 	sub.Start()
 	return nil
 }
@@ -367,45 +393,8 @@ func (s *Session) Unsubscribe(channel string, why *protocol.Error) bool {
 	return true
 }
 
-func (s *Session) publish(c *command) {
-	if !c.allowed(VerbPublish) {
-		return
-	}
-	s.begin(1)
-	user := s.Identity().User
-	a := eventlog.Append{Channel: c.Channel, Entries: []eventlog.Entry{{Data: c.Data, Tags: c.Tags}}, User: user, Key: c.Key}
-	s.server.conf.Log.AppendAsync(a, func(done eventlog.Appended, err error) {
-		s.done(1)
-		if err != nil {
-			c.fail(err)
-			return
-		}
-		s.server.stats.published.Add(1)
-		if c.ID != nil {
-			position := protocol.EncodePosition(c.Channel, done.Last.Epoch, done.Last.Offset)
-			c.reply(protocol.AppendPublishResult(nil, done.Last.Offset, position, done.Duplicate))
-		}
-	})
-}
-
-func (s *Session) signal(c *command) {
-	if !c.allowed(VerbSignal) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(s.server.ctx, signalTimeout)
-	defer cancel()
-	err := s.server.conf.Log.Signal(ctx, eventlog.Signal{
-		Channel: c.Channel, User: s.Identity().User, Data: c.Data, Key: c.Conflate, Delete: c.Delete,
-	})
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	c.reply([]byte("{}"))
-}
-
 func (s *Session) history(c *command) {
-	if !c.allowed(VerbHistory) {
+	if !c.allowed(auth.History) {
 		return
 	}
 	h, err := s.server.History(s.server.ctx, HistoryQuery{Channel: c.Channel, Since: c.Since, Before: c.Before, Newest: c.Newest, Limit: c.Limit, Filter: c.Filter})

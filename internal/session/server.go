@@ -10,27 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/internal/hub"
 	"github.com/starling-rt/starling/internal/wheel"
 	"github.com/starling-rt/starling/protocol"
 )
-
-// Verb is something that a client may do on a channel.
-type Verb string
-
-// The verbs that the commands of a session need.
-const (
-	VerbSubscribe Verb = "subscribe"
-	VerbPublish   Verb = "publish"
-	VerbSignal    Verb = "signal"
-	VerbHistory   Verb = "history"
-)
-
-// Identity is who a client is. The zero Identity is anonymous.
-type Identity struct {
-	User string
-}
 
 // Config is what all sessions of a server share. It is not changed after New.
 type Config struct {
@@ -38,11 +23,17 @@ type Config struct {
 	Log  *eventlog.Log
 	Node string // the beginning of session ids; default "n1"
 
-	// Authenticate checks a token. Nil: none is accepted.
-	Authenticate func(ctx context.Context, token string) (Identity, *protocol.Error)
-	// Authorize returns why an identity may not do what it wants to, or nil.
-	// A channel is a wildcard when somebody subscribes to one. Nil: all may.
-	Authorize func(who Identity, verb Verb, channel string) *protocol.Error
+	// Policy says who clients are and what they may do. Nil: all may do
+	// everything, and no token is accepted.
+	Policy Policy
+	// Hooks are asked before something happens.
+	Hooks Hooks
+	// HookTimeout bounds what a policy or a hook waits for. Default 10 s.
+	HookTimeout time.Duration
+	// Kind returns what publications on a channel mean; nil is what they are.
+	Kind func(channel string) Kind
+	// ExpiryGrace is how long a session outlives its token. Default: not at all.
+	ExpiryGrace time.Duration
 
 	MaxMessage  int           // bytes of a message from a client; default 64 KiB
 	MaxChannels int           // subscriptions of a session; default 128
@@ -57,9 +48,10 @@ type Config struct {
 
 // Server makes sessions and knows them. Its methods are safe for concurrent use.
 type Server struct {
-	conf  Config
-	wheel *wheel.Wheel
-	addrs Buckets
+	conf   Config
+	wheel  *wheel.Wheel // of heartbeats
+	expiry *wheel.Wheel // of tokens
+	addrs  Buckets
 
 	ctx    context.Context // ends with Close; bounds what sessions wait for
 	cancel context.CancelFunc
@@ -109,9 +101,11 @@ func NewServer(conf Config) *Server {
 	conf.PongWait = max(conf.PongWait, 0)
 	setDefault(&conf.Ping, 25*time.Second)
 	setDefault(&conf.PongWait, 10*time.Second)
+	setDefault(&conf.HookTimeout, 10*time.Second)
 	setDefault(&conf.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{conf: conf, sessions: map[string]*Session{}}
 	s.wheel = wheel.New(time.Second, conf.Ping*2+conf.PongWait)
+	s.expiry = wheel.New(time.Second, expirySpan)
 	s.addrs.Rate, s.addrs.Burst = conf.AddrRate, conf.AddrBurst
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -126,8 +120,8 @@ func setDefault[T comparable](v *T, def T) {
 
 // Options say what kind of session to open.
 type Options struct {
-	Identity Identity
-	Addr     string // the client's address, for limits
+	Identity *auth.Identity // nil is anonymous
+	Door     Door
 	Outlet   Outlet
 	// Heartbeat says how the client is known to be there.
 	Heartbeat Heartbeat
@@ -153,7 +147,10 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 	}
 	s := &Session{
 		server: sv, id: sv.conf.Node + "." + base64.RawURLEncoding.EncodeToString(secret[:]),
-		outlet: o.Outlet, identity: o.Identity, heartbeat: o.Heartbeat,
+		outlet: o.Outlet, heartbeat: o.Heartbeat,
+	}
+	if sv.conf.Hooks.Connect != nil {
+		s.client.door = &o.Door
 	}
 	sv.mu.Lock()
 	switch {
@@ -165,13 +162,14 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 		return nil, protocol.Errorf(protocol.Unavailable, "The server has as many sessions as it may have. Come back later.")
 	}
 	if sv.conf.AddrRate > 0 {
-		s.addr = sv.addrs.Of(o.Addr)
+		s.addr = sv.addrs.Of(o.Door.Addr)
 	}
 	sv.next++
 	s.worker = uint16(sv.conf.Hub.WorkerOf(sv.next))
 	sv.sessions[s.id] = s
 	sv.mu.Unlock()
 	sv.stats.opened.Add(1)
+	s.identify(o.Identity)
 	if s.heartbeat != NoHeartbeat {
 		sv.wheel.Add(s, s.firstPing())
 	}
@@ -259,6 +257,7 @@ func (sv *Server) Close() {
 		s.End(goingAway())
 	}
 	sv.wheel.Close()
+	sv.expiry.Close()
 	sv.wg.Wait()
 }
 

@@ -61,7 +61,7 @@ type Session struct {
 	bucket Bucket
 
 	mu        sync.Mutex // guards the following
-	identity  Identity
+	client    client
 	ready     bool
 	closed    bool
 	waiting   bool // for the answer to a heartbeat
@@ -81,17 +81,11 @@ type entry struct {
 	sub     *hub.Subscription // nil until the hub has made it
 	ctx     context.Context   // bounds the making
 	cancel  func()            // ends it
+	given   bool              // by the server's will
 }
 
 // ID returns the session's id, which is a secret of its client.
 func (s *Session) ID() string { return s.id }
-
-// Identity returns who the client is.
-func (s *Session) Identity() Identity {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.identity
-}
 
 // Mark implements [hub.Listener].
 func (s *Session) Mark(sub *hub.Subscription) bool {

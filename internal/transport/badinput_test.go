@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/internal/session"
 	"github.com/starling-rt/starling/internal/websocket"
 	"github.com/starling-rt/starling/protocol"
@@ -223,12 +224,12 @@ func TestUpgradesThatAreRefused(t *testing.T) {
 func TestEventSourcesThatAreRefused(t *testing.T) {
 	b := open(t, func(s *settings) {
 		s.session.MaxSessions = 1
-		s.transport.Authorize = func(_ session.Identity, _ session.Verb, channel string) *protocol.Error {
+		s.session.Policy = &policy{judge: func(_ *auth.Identity, _ auth.Verb, channel string) (session.Verdict, *protocol.Error) {
 			if channel == "secret" {
-				return protocol.Errorf(protocol.Forbidden, "Not for you.")
+				return session.Refused, protocol.Errorf(protocol.Forbidden, "Not for you.")
 			}
-			return nil
-		}
+			return session.Allowed, nil
+		}}
 	})
 	for _, row := range []struct{ name, path, header, want string }{
 		{"no channel", "/sse", "", "4003 bad_channel: "},

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/memory"
 	"github.com/starling-rt/starling/internal/api"
@@ -37,6 +38,28 @@ type settings struct {
 	api       api.Config
 	engine    eventlog.Engine
 	tls       bool
+}
+
+// policy is one of functions. Those that are nil allow everything.
+type policy struct {
+	authenticate func(token string) (*auth.Identity, *protocol.Error)
+	judge        func(who *auth.Identity, verb auth.Verb, channel string) (session.Verdict, *protocol.Error)
+	ask          func(ctx context.Context, who *auth.Identity, verb auth.Verb, channel string) *protocol.Error
+}
+
+func (p *policy) Authenticate(_ context.Context, token string) (*auth.Identity, *protocol.Error) {
+	return p.authenticate(token)
+}
+
+func (p *policy) Judge(who *auth.Identity, verb auth.Verb, channel string) (session.Verdict, *protocol.Error) {
+	if p.judge == nil {
+		return session.Allowed, nil
+	}
+	return p.judge(who, verb, channel)
+}
+
+func (p *policy) Ask(ctx context.Context, who *auth.Identity, verb auth.Verb, channel string) *protocol.Error {
+	return p.ask(ctx, who, verb, channel)
 }
 
 // box is a server on real sockets.

@@ -24,11 +24,9 @@ import (
 type Config struct {
 	Sessions *session.Server
 
-	// Identify tells who makes a request. Nil: everybody is anonymous.
-	Identify func(r *http.Request) (session.Identity, *protocol.Error)
-	// Authorize returns why an identity may not do something, or nil. Nil: all
-	// may.
-	Authorize func(who session.Identity, verb session.Verb, channel string) *protocol.Error
+	// Cookie is the name of the cookie that may carry a token. Default: none
+	// does.
+	Cookie string
 
 	// Origins are the origins of pages that may connect, beside the server's
 	// own: "https://example.com", or "*" for all.
@@ -168,20 +166,6 @@ func (h *Handler) preflight(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (h *Handler) identify(r *http.Request) (session.Identity, *protocol.Error) {
-	if h.conf.Identify == nil {
-		return session.Identity{}, nil
-	}
-	return h.conf.Identify(r)
-}
-
-func (h *Handler) authorize(who session.Identity, verb session.Verb, channel string) *protocol.Error {
-	if h.conf.Authorize == nil {
-		return nil
-	}
-	return h.conf.Authorize(who, verb, channel)
-}
-
 // address returns the client's address, without the port.
 func address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -254,7 +238,10 @@ func (h *Handler) open(r *http.Request, outlet session.Outlet, beat session.Hear
 	if err != nil {
 		return nil, err
 	}
-	return h.conf.Sessions.Open(session.Options{Identity: who, Addr: address(r), Outlet: outlet, Heartbeat: beat})
+	return h.conf.Sessions.Open(session.Options{
+		Identity: who, Outlet: outlet, Heartbeat: beat,
+		Door: session.Door{Transport: r.URL.Path[1:], Addr: address(r), Origin: r.Header.Get("Origin"), UserAgent: r.UserAgent()},
+	})
 }
 
 // started is a subscription that was made for a request, before it is live.
@@ -264,13 +251,12 @@ type started struct {
 	name  string
 }
 
-// joinAll subscribes a session to the channels of a request.
-func (h *Handler) joinAll(s *session.Session, j join) (all []started, err *protocol.Error) {
-	who := s.Identity()
+// joinAll begins a session of a request, and subscribes it to the request's channels.
+func joinAll(s *session.Session, j join) (all []started, err *protocol.Error) {
+	if err := s.Greet(j.since); err != nil {
+		return nil, err
+	}
 	for _, name := range j.channels {
-		if err := h.authorize(who, session.VerbSubscribe, name); err != nil {
-			return nil, err
-		}
 		sub, recovered, err := s.Join(name, j.since, j.filter, j.slow)
 		if err != nil {
 			return nil, err

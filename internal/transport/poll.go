@@ -80,7 +80,7 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, err)
 		return
 	}
-	all, err := h.joinAll(p.session, j)
+	all, err := joinAll(p.session, j)
 	if err != nil {
 		p.session.End(nil)
 		Refuse(w, err)

@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/logtest"
 	"github.com/starling-rt/starling/eventlog/memory"
@@ -78,15 +78,17 @@ func TestWhileSubscribing(t *testing.T) {
 func TestCommandsRightAfterConnect(t *testing.T) {
 	checked := make(chan struct{})
 	b := open(t, func(s *settings) {
-		s.session.Authenticate = func(context.Context, string) (session.Identity, *protocol.Error) {
-			<-checked
-			return session.Identity{User: "ann"}, nil
-		}
-		s.session.Authorize = func(who session.Identity, _ session.Verb, _ string) *protocol.Error {
-			if who.User != "ann" {
-				return protocol.Errorf(protocol.Forbidden, "Only Ann.")
-			}
-			return nil
+		s.session.Policy = &policy{
+			authenticate: func(string) (*auth.Identity, *protocol.Error) {
+				<-checked
+				return &auth.Identity{User: "ann"}, nil
+			},
+			judge: func(who *auth.Identity, _ auth.Verb, _ string) (session.Verdict, *protocol.Error) {
+				if who == nil || who.User != "ann" {
+					return session.Refused, protocol.Errorf(protocol.Forbidden, "Only Ann.")
+				}
+				return session.Allowed, nil
+			},
 		}
 	})
 	w := b.ws()

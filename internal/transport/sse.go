@@ -72,9 +72,8 @@ func appendSSEError(dst []byte, retry int64, e *protocol.Error) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// begin says what comes first, and starts the subscriptions.
+// begin says what was missed, and starts the subscriptions.
 func begin(s *session.Session, all []started, lost bool) {
-	s.Say(protocol.AppendSession(nil, s.ID()))
 	for _, a := range all {
 		if a.reset || lost {
 			s.Say(protocol.AppendReset(nil, a.name, s.PositionOf(a.name), "gone"))
@@ -96,7 +95,8 @@ func (h *Handler) sseOne(w http.ResponseWriter, r *http.Request, j join, lost bo
 	head = append(strconv.AppendInt(head, sseRetry, 10), "\n\n"...)
 	var all []started
 	st, first, refused := h.hijack(w, r, sseFraming{}, session.Unanswered, head, func(s *session.Session) (err *protocol.Error) {
-		all, err = h.joinAll(s, j)
+		s.Say(protocol.AppendSession(nil, s.ID()))
+		all, err = joinAll(s, j)
 		return err
 	})
 	if refused != nil {
@@ -129,7 +129,8 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 		return
 	}
 	defer s.End(nil)
-	all, err := h.joinAll(s, j)
+	s.Say(protocol.AppendSession(nil, s.ID()))
+	all, err := joinAll(s, j)
 	if err != nil {
 		refuseSSE(w, err)
 		return
