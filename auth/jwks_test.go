@@ -140,12 +140,19 @@ func TestJWKSIsReadOnce(t *testing.T) {
 		close(open)
 		wg.Wait()
 		asked(t, e, 1)
-		wait(9 * time.Minute)
-		expect(t, v, by(t, "a"), nil)
-		asked(t, e, 1)
-		wait(2 * time.Minute)
-		expect(t, v, by(t, "a"), nil)
-		asked(t, e, 2)
+		token := by(t, "a")
+		first, err := v.Verify(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range []time.Duration{9 * time.Minute, 2 * time.Minute} {
+			wait(d)
+			again, err := v.Verify(t.Context(), token)
+			if err != nil || again != first {
+				t.Errorf("got %+v, %v, want what is cached: its key is still there", again, err)
+			}
+			asked(t, e, i+1)
+		}
 	})
 }
 
@@ -226,12 +233,13 @@ func TestJWKSUnknownKeysAreLimited(t *testing.T) {
 		if n := e.times(); n < 5 || n > 7 {
 			t.Errorf("600 unknown keys in a minute made it ask %d times, want one every 10 s", n)
 		}
-		expect(t, v, hs(t, good("")), auth.ErrAlgorithm) // there is no secret in a JWKS
 	})
 }
 
 func TestJWKSDown(t *testing.T) {
 	remote(t, func(t *testing.T, e *endpoint, v *auth.Verifier) {
+		expect(t, v, hs(t, good("")), auth.ErrAlgorithm) // there is no secret in a JWKS
+		asked(t, e, 0)
 		expect(t, v, by(t, "a"), auth.ErrUnavailable)
 		expect(t, v, by(t, "a"), auth.ErrUnavailable)
 		asked(t, e, 1)
@@ -317,6 +325,7 @@ func TestJWKSClose(t *testing.T) {
 		if d := time.Since(start); d != 0 {
 			t.Errorf("Close took %v", d)
 		}
+		wait(time.Minute)
 		expect(t, v, by(t, "a"), auth.ErrUnavailable)
 		asked(t, e, 1)
 	})
@@ -341,6 +350,7 @@ func TestJWKSMalicious(t *testing.T) {
 		"two sets":                 says(set(t, "a") + set(t, "a")),
 		"half a set":               says(set(t, "a")[:60]),
 		"a set that is too large":  says(strings.Repeat(" ", 257<<10) + set(t, "a")),
+		"too much behind a set":    says(set(t, "a") + strings.Repeat(" ", 257<<10)),
 		"an endless answer":        endless,
 		"too many keys":            says(set(t, lots...)),
 		"deep":                     says(`{"keys":[` + strings.Repeat("[", 100000) + strings.Repeat("]", 100000) + `]}`),

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	jose "github.com/go-jose/go-jose/v4"
@@ -196,6 +197,33 @@ func TestLeeway(t *testing.T) {
 	}
 }
 
+// A token holds until its end and the leeway, whether it is cached or not.
+func TestExpiryToTheSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cached := verifier(t, auth.Options{Secrets: []string{secret}})
+		fresh := verifier(t, auth.Options{Secrets: []string{secret}, CacheBytes: -1})
+		token := hs(t, `{"exp":`+in(time.Minute)+`}`)
+		both := func(want error) {
+			t.Helper()
+			expect(t, cached, token, want)
+			expect(t, fresh, token, want)
+		}
+		both(nil)
+		wait(time.Minute + 29*time.Second)
+		both(nil)
+		wait(time.Second)
+		both(auth.ErrExpired)
+	})
+}
+
+// A JWK that names its algorithm is for that alone.
+func TestJWKAlgorithm(t *testing.T) {
+	p := pairs()["rsa"].private
+	v := verifier(t, auth.Options{Keys: []string{jwk(t, p.Public(), "k", "PS256", "sig")}})
+	expect(t, v, raw(t, jose.PS256, p, good(""), nil), nil)
+	expect(t, v, raw(t, jose.RS256, p, good(""), nil), auth.ErrAlgorithm)
+}
+
 func TestMaxAgeEndsIdentity(t *testing.T) {
 	v := verifier(t, auth.Options{Secrets: []string{secret}, MaxAge: time.Minute, AllowNoExpiry: true})
 	now := time.Now().Truncate(time.Second)
@@ -257,7 +285,7 @@ func TestNewRefuses(t *testing.T) {
 		{"JWK for encryption", auth.Options{Keys: []string{jwk(t, pairs()["rsa"].private.Public(), "k", "", "enc")}}, "not for signatures"},
 		{"JWK with the algorithm of another family", auth.Options{Keys: []string{jwk(t, pairs()["rsa"].private.Public(), "k", "HS256", "")}}, "cannot be used with its algorithm"},
 		{"RSA of 1024 bits", auth.Options{Keys: []string{publicPEM(weak.Public())}}, "2048 to 4096 bits"},
-		{"RSA with an even exponent", auth.Options{Keys: []string{jwk(t, &rsa.PublicKey{N: pairs()["rsa"].private.Public().(*rsa.PublicKey).N, E: 2}, "", "", "")}}, "exponent 2"},
+		{"RSA with an even exponent", auth.Options{Keys: []string{jwk(t, &rsa.PublicKey{N: pairs()["rsa"].private.Public().(*rsa.PublicKey).N, E: 4}, "", "", "")}}, "exponent 4"},
 		{"ECDSA on P-224", auth.Options{Keys: []string{publicPEM(odd.Public())}}, "P-256, P-384 or P-521"},
 		{"Ed25519 of small order", auth.Options{Keys: []string{publicPEM(small)}}, "small order"},
 		{"too many keys", auth.Options{Secrets: many(17)}, "at most 16"},
