@@ -36,10 +36,11 @@ var arrows = map[string]struct{ ours, others []string }{
 	"cmd/starling":       {ours: []string{".", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
 	"internal/wheel":     {},
+	"internal/netpoll":   {ours: []string{"internal/wheel"}},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
 	"internal/session":   {ours: []string{"auth", "eventlog", "protocol", "internal/hub", "internal/wheel"}},
 	"internal/sim":       {ours: []string{".", "eventlog", "eventlog/logtest", "protocol", "internal/websocket"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
-	"internal/transport": {ours: []string{"auth", "protocol", "internal/hub", "internal/session", "internal/websocket"}},
+	"internal/transport": {ours: []string{"auth", "protocol", "internal/hub", "internal/netpoll", "internal/session", "internal/websocket"}},
 	"eventlog/internal/live": {
 		ours: []string{"eventlog"},
 	},

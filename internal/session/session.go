@@ -72,7 +72,7 @@ type Session struct {
 	dirty     []*hub.Subscription
 	out       said // to be said
 	outBytes  int
-	room      chan struct{} // closed when there is room again; nil when nobody waits
+	room      func() // called when there is room again; nil when nobody waits
 }
 
 // entry is a subscription, or one in the making.
@@ -239,23 +239,33 @@ func (s *Session) pull(sub *hub.Subscription, w Writer, budget int) {
 	}
 }
 
-// WaitRoom returns when the client may say more: when few enough of its commands
-// wait for the log, and few enough replies for the client. It returns false when
-// the session has ended.
+// Room tells whether the client may say more: whether few enough of its commands
+// wait for the log, and few enough replies for the client. If it may not, wake is
+// called once when it may, or when the session has ended; it must not block and must
+// not call the session. open is false when the session has ended.
+func (s *Session) Room(wake func()) (room, open bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.hasRoom() {
+		return true, !s.closed
+	}
+	s.room = wake
+	return false, true
+}
+
+// WaitRoom waits until Room is true. It returns false when the session has ended.
 func (s *Session) WaitRoom() bool {
 	for {
 		s.mu.Lock()
-		if s.closed || s.hasRoom() {
-			open := !s.closed
-			s.mu.Unlock()
+		room, open := s.closed || s.hasRoom(), !s.closed
+		s.mu.Unlock()
+		if room {
 			return open
 		}
-		if s.room == nil {
-			s.room = make(chan struct{})
+		again := make(chan struct{})
+		if room, _ := s.Room(func() { close(again) }); !room {
+			<-again
 		}
-		room := s.room
-		s.mu.Unlock()
-		<-room
 	}
 }
 
@@ -264,7 +274,7 @@ func (s *Session) hasRoom() bool { return s.outBytes < maxOutbox && s.inFlight <
 // makeRoom wakes who waits for room, if there is. The lock is held.
 func (s *Session) makeRoom() {
 	if s.room != nil && (s.closed || s.hasRoom()) {
-		close(s.room)
+		s.room()
 		s.room = nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -75,7 +76,7 @@ type box struct {
 
 func open(t *testing.T, change func(*settings)) *box {
 	t.Helper()
-	set := &settings{}
+	set := &settings{transport: transport.Config{NoPoller: os.Getenv(portable) != ""}}
 	if change != nil {
 		change(set)
 	}

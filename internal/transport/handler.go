@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/starling-rt/starling/internal/netpoll"
 	"github.com/starling-rt/starling/internal/session"
 	"github.com/starling-rt/starling/protocol"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	// LocalOrigins allows pages from any port of this machine.
 	LocalOrigins bool
 
+	// NoPoller has a goroutine read each connection, also where a poller could.
+	NoPoller bool
 	// NoDeflate turns permessage-deflate off.
 	NoDeflate bool
 
@@ -49,6 +52,7 @@ type Handler struct {
 
 	mu     sync.Mutex // guards the following
 	closed bool
+	poller *netpoll.Poller // nil until it is needed
 	wg     sync.WaitGroup
 }
 
@@ -84,6 +88,9 @@ func (h *Handler) Wait() {
 	h.closed = true
 	h.mu.Unlock()
 	h.wg.Wait()
+	if h.poller != nil {
+		h.poller.Close(lingerTime)
+	}
 }
 
 func (h *Handler) spawn(f func()) bool {

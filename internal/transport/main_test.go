@@ -3,11 +3,27 @@ package transport_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
+
+// portable has every test of the package run once more on the driver of a goroutine
+// for each connection.
+const portable = "STARLING_TEST_PORTABLE"
+
+func TestPortableDriver(t *testing.T) {
+	if os.Getenv(portable) != "" || testing.Short() {
+		t.Skip("this is it already, or -short")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.timeout=5m")
+	cmd.Env = append(os.Environ(), portable+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()

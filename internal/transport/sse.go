@@ -94,7 +94,8 @@ func (h *Handler) sseOne(w http.ResponseWriter, r *http.Request, j join, lost bo
 	head = append(head, "\r\nretry: "...)
 	head = append(strconv.AppendInt(head, sseRetry, 10), "\n\n"...)
 	var all []started
-	st, first, refused := h.hijack(w, r, sseFraming{}, session.Unanswered, head, func(s *session.Session) (err *protocol.Error) {
+	st := &stream{framing: sseFraming{}, in: nothingIn{}}
+	taken, refused := h.hijack(w, r, st, session.Unanswered, head, func(s *session.Session) (err *protocol.Error) {
 		s.Say(protocol.AppendSession(nil, s.ID()))
 		all, err = joinAll(s, j)
 		return err
@@ -107,18 +108,18 @@ func (h *Handler) sseOne(w http.ResponseWriter, r *http.Request, j join, lost bo
 		refuseSSE(w, refused)
 		return
 	}
-	if st == nil {
-		return
-	}
-	begin(st.session, all, lost)
-	if !h.spawn(func() {
-		st.reader(first, func([]byte) bool { return true })
-		st.session.End(nil)
-		st.discard()
-	}) {
-		st.session.End(nil)
+	if taken {
+		begin(st.session, all, lost)
+		st.read()
 	}
 }
+
+// nothingIn is what a client of SSE has to say on its connection.
+type nothingIn struct{}
+
+func (nothingIn) early([]byte) {}
+
+func (nothingIn) take([]byte) intake { return more }
 
 // sseTwo writes to a ResponseWriter, in the goroutine of the handler.
 func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bool) {

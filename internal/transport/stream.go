@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/starling-rt/starling/internal/hub"
+	"github.com/starling-rt/starling/internal/netpoll"
 	"github.com/starling-rt/starling/internal/session"
 	"github.com/starling-rt/starling/protocol"
 )
@@ -44,9 +45,12 @@ type stream struct {
 	framing framing
 	session *session.Session
 	owner   *Handler
-	conn    net.Conn
-	raw     syscall.RawConn // of a TCP connection
+	conn    net.Conn        // nil if it is polled
+	polled  *netpoll.Conn   // a connection that the poller watches
+	raw     syscall.RawConn // of a TCP connection that it does not
 	trier   TryWriter       // of any other that can be written to without blocking
+	in      inbound
+	deaf    bool // owned by the poller's loop: what comes does not count
 
 	opened atomic.Bool            // the connection was taken over
 	early  atomic.Bool            // Flush was called before that
@@ -54,10 +58,28 @@ type stream struct {
 	stuck  atomic.Bool            // a goroutine has the write side and may block
 	ended  atomic.Pointer[ending] // set when the session has ended
 
-	mu   sync.Mutex // held by who writes; guards the following
-	rest []byte     // of what was encoded but could not be sent
-	said bool       // the last word was said
+	mu      sync.Mutex // held by who writes; guards the following
+	rest    []byte     // of what was encoded but could not be sent
+	said    bool       // the last word was said
+	lingers bool       // a polled connection is closed soon
 }
+
+// inbound is what the bytes of a connection go to. One goroutine at a time calls it.
+type inbound interface {
+	// early takes bytes that came with the request. They are obeyed later.
+	early(b []byte)
+	// take takes bytes, which it keeps no longer, and obeys what there is.
+	take(b []byte) intake
+}
+
+// intake tells how to go on.
+type intake uint8
+
+const (
+	more   intake = iota // read on
+	full                 // read on when the session's connection is kicked
+	enough               // what comes does not count any more
+)
 
 type ending struct{ why *protocol.Error }
 
@@ -69,13 +91,13 @@ type TryWriter interface {
 
 // hijack takes the connection of a request, opens a session on it, and writes the
 // head of the response. It returns an error as long as the request can still be
-// answered, and afterwards perhaps no stream. Bytes that came early are returned.
+// answered, and afterwards perhaps taken is false. Bytes that came early go to st.in.
 // The session is prepared, if prepare is set, while it can still be refused.
-func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat session.Heartbeat, head []byte, prepare func(*session.Session) *protocol.Error) (*stream, []byte, *protocol.Error) {
-	st := &stream{framing: f, owner: h}
+func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, st *stream, beat session.Heartbeat, head []byte, prepare func(*session.Session) *protocol.Error) (taken bool, refused *protocol.Error) {
+	st.owner = h
 	st.mu.Lock() // nobody writes before the head is written
 	defer func() {
-		there := st.conn != nil
+		there := st.conn != nil || st.polled != nil
 		st.opened.Store(there)
 		st.mu.Unlock()
 		switch {
@@ -87,42 +109,47 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 	}()
 	s, refused := h.open(r, st, beat)
 	if refused != nil {
-		return nil, nil, refused
+		return false, refused
 	}
 	st.session = s
 	if prepare != nil {
 		if refused := prepare(s); refused != nil {
 			st.said = true
 			s.End(nil)
-			return nil, nil, refused
+			return false, refused
 		}
 	}
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		st.said = true
 		s.End(nil)
-		return nil, nil, protocol.Errorf(protocol.NotSupported, "This connection cannot be taken over: HTTP/1.1 is needed.")
+		return false, protocol.Errorf(protocol.NotSupported, "This connection cannot be taken over: HTTP/1.1 is needed.")
 	}
 	st.conn = conn
 	_ = conn.SetDeadline(time.Time{}) // an error shows in the write
-	var first []byte
 	if n := buf.Reader.Buffered(); n > 0 {
-		first, _ = buf.Reader.Peek(n)
-		first = append([]byte(nil), first...)
+		first, _ := buf.Reader.Peek(n)
+		st.in.early(append([]byte(nil), first...))
 	}
 	_ = conn.SetWriteDeadline(time.Now().Add(lingerTime)) // an error shows in the write
 	if _, err = conn.Write(head); err != nil {
 		conn.Close()
 		s.End(nil)
-		return nil, nil, nil
+		return false, nil
 	}
 	_ = conn.SetWriteDeadline(time.Time{}) // the same
 	switch conn := conn.(type) {
 	case *net.TCPConn:
-		if raw, err := conn.SyscallConn(); err == nil {
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			break
+		}
+		setNotSentLowat(raw)
+		st.direct.Store(true)
+		if st.polled = h.watch(conn, st); st.polled != nil {
+			st.conn = nil
+		} else {
 			st.raw = raw
-			setNotSentLowat(raw)
-			st.direct.Store(true)
 		}
 	case TryWriter:
 		st.trier = conn
@@ -134,7 +161,7 @@ func (h *Handler) hijack(w http.ResponseWriter, r *http.Request, f framing, beat
 			}
 		}
 	}
-	return st, first, nil
+	return true, nil
 }
 
 // Flush implements [session.Outlet].
@@ -153,7 +180,9 @@ func (st *stream) Flush() {
 	st.mu.Lock()
 	blocked := !st.pump()
 	st.mu.Unlock()
-	if blocked {
+	if blocked && st.polled != nil {
+		st.polled.WantWrite()
+	} else if blocked {
 		st.handOver()
 	} else if st.ended.Load() != nil {
 		st.finish()
@@ -173,7 +202,7 @@ func (st *stream) pump() bool {
 		}
 		n, err := w.try()
 		if err != nil {
-			st.conn.Close() // the reader sees it, and ends the session
+			st.close() // the reader sees it, and ends the session
 			return true
 		}
 		if n < len(w.buf) {
@@ -265,13 +294,18 @@ func (st *stream) finish() {
 	if st.said || e == nil {
 		return
 	}
-	st.said = true
 	if len(st.rest) > 0 {
 		// What was begun is not finished: the last word would be taken for the
 		// rest of it.
-		st.conn.Close()
+		if st.polled != nil {
+			st.linger() // until it is
+			return
+		}
+		st.said = true
+		st.close()
 		return
 	}
+	st.said = true
 	last := st.framing.closing(nil, e.why)
 	if !st.direct.Load() {
 		if !st.owner.spawn(func() {
@@ -290,21 +324,70 @@ func (st *stream) finish() {
 	w.buf = append(w.buf[:0], last...)
 	w.st = st
 	n, err := w.try()
-	half, ok := st.conn.(interface{ CloseWrite() error })
-	if err != nil || n < len(last) || e.why == nil || !ok || half.CloseWrite() != nil {
-		st.conn.Close()
+	if err != nil || n < len(last) || e.why == nil || !st.closeWrite() {
+		st.close()
 		return
 	}
 	// The reader waits for the other side to hear it, but not long.
-	_ = st.conn.SetReadDeadline(time.Now().Add(lingerTime)) // an error shows in the read
+	st.linger()
+}
+
+// close ends the connection.
+func (st *stream) close() {
+	if st.polled != nil {
+		st.polled.Close()
+	} else {
+		st.conn.Close()
+	}
+}
+
+// closeWrite shuts the write side, and tells whether that can be done alone.
+func (st *stream) closeWrite() bool {
+	if st.polled != nil {
+		return st.polled.CloseWrite() == nil
+	}
+	half, ok := st.conn.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
+}
+
+// linger ends the connection soon. The lock is held.
+func (st *stream) linger() {
+	if st.polled == nil {
+		_ = st.conn.SetReadDeadline(time.Now().Add(lingerTime)) // an error shows in the read
+		return
+	}
+	if !st.lingers {
+		st.lingers = true
+		st.polled.CloseAfter(lingerTime)
+	}
+}
+
+// read gives what comes to st.in until the session or the connection has ended:
+// on a goroutine, or on those of the poller.
+func (st *stream) read() {
+	if st.polled != nil {
+		st.polled.Start()
+		st.polled.Kick() // for what came early
+		return
+	}
+	// Not in the handler's goroutine: that holds on to what net/http needed for the
+	// request.
+	if !st.owner.spawn(st.readLoop) {
+		st.session.End(nil)
+	}
+}
+
+func (st *stream) readLoop() {
+	if st.in.take(nil) == more {
+		st.reader(func(b []byte) bool { return st.in.take(b) == more })
+	}
+	st.session.End(nil)
+	st.discard()
 }
 
 // reader calls data with what comes, until the connection ends or data returns
 // false. While nothing comes it holds no buffer, if the connection can do that.
-func (st *stream) reader(first []byte, data func([]byte) bool) {
-	if len(first) > 0 && !data(first) {
-		return
-	}
+func (st *stream) reader(data func([]byte) bool) {
 	if st.raw == nil {
 		buf := make([]byte, 2048)
 		for {
@@ -394,6 +477,9 @@ func (w *writer) release() {
 
 // try writes the buffer as far as the socket takes it now.
 func (w *writer) try() (int, error) {
+	if w.st.polled != nil {
+		return w.st.polled.TryWrite(w.buf)
+	}
 	if w.st.trier != nil {
 		return w.st.trier.TryWrite(w.buf)
 	}

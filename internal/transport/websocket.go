@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,54 +42,84 @@ func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	deflate := up.Deflate && !h.conf.NoDeflate
-	st, first, refused := h.hijack(w, r, wsFraming{deflate}, session.Answered, up.AppendResponse(nil, subprotocol, deflate), nil)
-	if refused != nil {
+	st := &stream{framing: wsFraming{deflate}}
+	st.in = &wsInbound{st: st, r: websocket.Reader{MaxBytes: h.conf.Sessions.MaxMessage(), Server: true, Deflate: deflate}}
+	taken, refused := h.hijack(w, r, st, session.Answered, up.AppendResponse(nil, subprotocol, deflate), nil)
+	switch {
+	case refused != nil:
 		Refuse(w, refused)
-		return
-	}
-	if st == nil {
-		return
-	}
-	// Not in this goroutine: it holds on to what net/http needed for the request.
-	if !h.spawn(func() { readWebSocket(st, deflate, first) }) {
-		st.session.End(nil)
+	case taken:
+		st.read()
 	}
 }
 
-// readWebSocket is the life of a connection: it reads until it ends.
-func readWebSocket(st *stream, deflate bool, first []byte) {
-	r := websocket.Reader{MaxBytes: st.owner.conf.Sessions.MaxMessage(), Server: true, Deflate: deflate}
-	st.reader(first, func(b []byte) bool {
-		r.Feed(b)
-		for {
-			m, err := r.Next()
-			if errors.Is(err, websocket.ErrShort) {
-				return true
-			}
-			if err != nil {
-				st.violated(err)
-				return false
-			}
-			if !st.receive(m) {
-				return false
-			}
+// wsInbound reads WebSocket messages.
+type wsInbound struct {
+	st      *stream
+	r       websocket.Reader
+	waiting []byte // a message for which there was no room
+}
+
+func (w *wsInbound) early(b []byte) { w.r.Feed(b) }
+
+func (w *wsInbound) take(b []byte) intake {
+	if len(b) > 0 {
+		w.r.Feed(b)
+	}
+	if w.waiting != nil {
+		if next := w.obey(w.waiting); next != more {
+			return next
 		}
-	})
-	st.session.End(nil)
-	st.discard()
+		w.waiting = nil
+	}
+	for {
+		m, err := w.r.Next()
+		if errors.Is(err, websocket.ErrShort) {
+			return more
+		}
+		if err != nil {
+			w.st.violated(err)
+			return enough
+		}
+		next := w.st.control(m)
+		if m.Opcode == websocket.Text {
+			next = w.obey(m.Payload)
+		}
+		switch next {
+		case full:
+			w.waiting = bytes.Clone(m.Payload)
+			w.r.Keep()
+			return full
+		case enough:
+			return enough
+		}
+	}
 }
 
-// receive takes a message, and tells whether to read on.
-func (st *stream) receive(m websocket.Message) bool {
+// obey hands a message to the session when that has room.
+func (w *wsInbound) obey(msg []byte) intake {
+	s := w.st.session
+	if w.st.polled == nil {
+		if !s.WaitRoom() {
+			return enough
+		}
+	} else if room, open := s.Room(nil); !open {
+		return enough
+	} else if !room {
+		if room, _ := s.Room(w.st.polled.Kick); !room {
+			return full
+		}
+	}
+	s.Receive(msg)
+	return more
+}
+
+// control takes a message that is no text, and tells whether to read on.
+func (st *stream) control(m websocket.Message) intake {
 	switch m.Opcode {
-	case websocket.Text:
-		if !st.session.WaitRoom() {
-			return false
-		}
-		st.session.Receive(m.Payload)
 	case websocket.Binary:
 		st.session.End(&protocol.Error{Code: websocket.CloseUnsupported, Message: "Binary messages are not spoken in this subprotocol."})
-		return false
+		return enough
 	case websocket.PingFrame:
 		st.session.Alive()
 		st.session.Pong(m.Payload)
@@ -98,9 +129,9 @@ func (st *stream) receive(m websocket.Message) bool {
 		if _, _, err := websocket.ParseClose(m.Payload); err != nil {
 			st.violated(err)
 		}
-		return false
+		return enough
 	}
-	return true
+	return more
 }
 
 // violated ends a session whose client does not speak WebSocket.

@@ -41,6 +41,14 @@ func (r *Reader) Feed(b []byte) {
 	r.buf = append(r.buf, b...)
 }
 
+// Keep copies what was fed and is not used yet, so that the fed bytes may be used
+// again before Next has returned ErrShort.
+func (r *Reader) Keep() {
+	if !r.owned && len(r.buf) > 0 {
+		r.buf, r.owned = bytes.Clone(r.buf), true
+	}
+}
+
 // Next returns the next message of what was fed, or ErrShort when it takes more
 // bytes; then b may be used again. Any other error is a *ProtocolError and ends
 // the connection. Payloads are unmasked in place.
