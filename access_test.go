@@ -13,6 +13,9 @@ import (
 
 	"github.com/starling-rt/starling"
 	"github.com/starling-rt/starling/auth"
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/eventlog/logtest"
+	"github.com/starling-rt/starling/eventlog/memory"
 	"github.com/starling-rt/starling/internal/client"
 )
 
@@ -465,4 +468,27 @@ func TestAuthorize(t *testing.T) {
 	w.hears(`"id":5,"result"`)
 	w.say(`{"type":"subscribe","id":6,"channel":"mine"}`)
 	w.hears(`"id":6,"error":{"code":4200`)
+}
+
+// As long as it is not known what is revoked, no token is accepted, and anonymous
+// clients are served.
+func TestRevocationsThatCannotBeRead(t *testing.T) {
+	faulty := logtest.NewFaulty(memory.New(memory.Options{}))
+	for nth := range 2 { // at the start, and when the control channel is first followed
+		faulty.Fail(logtest.CallList, nth+1, eventlog.ErrUnavailable)
+	}
+	_, url := newServer(t, withTokens(starling.Options{
+		Engine: faulty, Namespaces: starling.Namespaces{"": {Users: []starling.Verb{auth.Any}, Anonymous: []starling.Verb{auth.Subscribe}}},
+	}))
+	ann := token(t, "ann", nil)
+	if status, body := get(t, "GET", url+"/poll?channel=a&token="+ann, ""); status != 503 || !strings.Contains(body, "4300") {
+		t.Errorf("got %d %s", status, body)
+	}
+	if status, body := get(t, "GET", url+"/poll?channel=a", ""); status != 200 {
+		t.Errorf("anonymous: got %d %s", status, body)
+	}
+	within(t, "the token is accepted", func() bool {
+		status, _ := get(t, "GET", url+"/poll?channel=a&token="+ann, "")
+		return status == 200
+	})
 }

@@ -22,14 +22,21 @@ const devSecretKey = "dev/secret"
 func devSecret(ctx context.Context, kv eventlog.KV, fresh string) (string, error) {
 	for {
 		it, err := kv.Get(ctx, devSecretKey)
-		if !errors.Is(err, eventlog.ErrNotFound) {
-			return string(it.Value), err
+		if err == nil {
+			return string(it.Value), nil
 		}
-		_, err = kv.Put(ctx, devSecretKey, []byte(fresh), eventlog.PutOptions{Expect: eventlog.Absent})
-		if errors.Is(err, eventlog.ErrRevision) {
-			continue // another node was first
+		if errors.Is(err, eventlog.ErrNotFound) {
+			_, err = kv.Put(ctx, devSecretKey, []byte(fresh), eventlog.PutOptions{Expect: eventlog.Absent})
+			if err == nil {
+				return fresh, nil
+			}
 		}
-		return fresh, err
+		// Another node was first, or the log is not there yet.
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return "", err
+		}
 	}
 }
 

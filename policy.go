@@ -55,6 +55,8 @@ func (p *policy) Authenticate(ctx context.Context, token string) (*auth.Identity
 		return nil, protocol.Errorf(protocol.TokenExpired, "The token has expired. Get a new one.")
 	case errors.Is(err, auth.ErrUnavailable), err != nil && ctx.Err() != nil:
 		return nil, protocol.Errorf(protocol.Unavailable, "The token cannot be checked now: the keys are not to be had. Try again.")
+	case err == nil && !p.revoked.known():
+		return nil, protocol.Errorf(protocol.Unavailable, "The token cannot be checked now: it is not known what is revoked. Try again.")
 	case err != nil:
 		return nil, protocol.Errorf(protocol.Unauthorized, "The token does not hold: %s.", plain(err))
 	case p.revoked.has(who):
@@ -117,8 +119,11 @@ func (p *policy) hookError(ctx context.Context, err error) *protocol.Error {
 
 // revocations are what is not accepted any more, though its signature holds.
 type revocations struct {
-	m atomic.Pointer[map[string]revocation] // by "user/NAME" or "token/ID"; replaced, not changed
+	m atomic.Pointer[map[string]revocation] // by "user/NAME" or "token/ID"; replaced, not changed; nil: not known
 }
+
+// known tells whether they were read.
+func (r *revocations) known() bool { return r.m.Load() != nil }
 
 // revocation ends what was issued before a time.
 type revocation struct {

@@ -197,7 +197,8 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	if dev != nil {
 		s.mux.HandleFunc("POST /dev/token", h.Guard(dev.serve))
 	}
-	return s.start()
+	s.start()
+	return nil
 }
 
 // newPolicy makes what decides about clients, and in development what makes tokens
@@ -240,15 +241,15 @@ func (s *Server) newPolicy(o *Options) (*devTokens, error) {
 const startTimeout = 15 * time.Second
 
 // start begins what runs beside the clients.
-func (s *Server) start() error {
+func (s *Server) start() {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if err := s.loadRevocations(ctx); err != nil {
-		return fmt.Errorf("read what is revoked: %w", err)
+		// Whoever listens tries again; until then no token is accepted.
+		s.logger.Warn("it is not known yet what is revoked", "err", err)
 	}
 	ctx, s.cancel = context.WithCancel(context.Background())
 	s.wg.Go(func() { s.listen(ctx) })
-	return nil
 }
 
 // defaultLeeway is by how much clocks may differ.
