@@ -187,9 +187,8 @@ func (w *world) calm() {
 // wait lets fake time pass.
 func wait(d time.Duration) { <-time.After(d) }
 
+// start starts a server. The lock is held while no time passes, as in stop.
 func (n *node) start() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	s, err := starling.New(starling.Options{
 		Engine: keepOpen{n.engine}, Dev: true, Logger: slog.New(slog.DiscardHandler), Node: fmt.Sprintf("n%d", n.index),
 		Limits: starling.Limits{CommandRate: -1, AddressRate: -1},
@@ -199,6 +198,8 @@ func (n *node) start() {
 		n.world.failf("start: %v", err)
 		return
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.server, n.listener = s, newListener()
 	n.http = &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	l, hs := n.listener, n.http
