@@ -78,7 +78,8 @@ type Command struct {
 
 	Channel string
 
-	// Of publish, signal and call: Data is JSON without line breaks.
+	// Of publish, signal and call: Data is JSON without line breaks, or bytes
+	// (see [DataBytes]).
 	Data []byte
 	Key  string            // idempotency key
 	Tags map[string]string // of publish
@@ -192,10 +193,8 @@ func (s *scanner) field(c *Command, key string) (err *Error) {
 		c.ID, err = s.id()
 	case "channel":
 		c.Channel, err = s.textField(key, MaxChannelBytes+1)
-	case "data":
-		var raw []byte
-		raw, err = s.raw()
-		c.Data = append(c.Data[:0:0], oneLine(raw)...)
+	case "data", "data64":
+		err = s.data(c, key)
 	case "key":
 		c.Key, err = s.textField(key, MaxKeyBytes)
 	case "conflate":
@@ -230,6 +229,31 @@ func (s *scanner) field(c *Command, key string) (err *Error) {
 		_, err = s.raw()
 	}
 	return err
+}
+
+// data reads data, as JSON or as bytes in base64.
+func (s *scanner) data(c *Command, key string) *Error {
+	had := c.Data
+	if key == "data64" {
+		text, err := s.textField(key, MaxMessageBytes)
+		if err != nil {
+			return err
+		}
+		if c.Data, err = ParseData64(text); err != nil {
+			return err
+		}
+	} else {
+		raw, err := s.raw()
+		if err != nil {
+			return err
+		}
+		c.Data = append([]byte(nil), oneLine(raw)...)
+	}
+	_, was := DataBytes(had)
+	if had != nil && was != (key == "data64") {
+		return Errorf(InvalidField, `A message has "data" or "data64", not both.`)
+	}
+	return nil
 }
 
 // id reads the id of a command, and returns it as JSON.
@@ -326,21 +350,4 @@ func clip(s string) string {
 		return strings.ToValidUTF8(s[:40], "") + "…"
 	}
 	return s
-}
-
-// CheckData returns JSON data as a publication carries it, without line breaks,
-// or an error if raw is not JSON.
-func CheckData(raw []byte) ([]byte, *Error) {
-	if err := checkText(raw); err != nil {
-		return nil, err
-	}
-	s := scanner{buf: raw}
-	value, err := s.raw()
-	if err == nil {
-		err = s.end()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return oneLine(value), nil
 }

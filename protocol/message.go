@@ -11,7 +11,7 @@ type Publication struct {
 	Channel string
 	Offset  uint64
 	ID      string
-	Data    []byte // JSON, one line
+	Data    []byte // JSON, one line; or bytes (see [DataBytes])
 	Key     string
 	User    string
 	Time    int64 // Unix milliseconds
@@ -21,7 +21,7 @@ type Publication struct {
 // Signal is a signal as clients see it.
 type Signal struct {
 	Channel  string
-	Data     []byte // JSON, one line
+	Data     []byte // JSON, one line; or bytes (see [DataBytes])
 	Conflate string
 	Deleted  bool
 	User     string
@@ -36,8 +36,7 @@ func AppendPublication(dst []byte, p *Publication) []byte {
 	dst = strconv.AppendUint(dst, p.Offset, 10)
 	dst = append(dst, `,"id":`...)
 	dst = AppendString(dst, p.ID)
-	dst = append(dst, `,"data":`...)
-	dst = appendData(dst, p.Data)
+	dst = AppendData(append(dst, ','), p.Data)
 	dst = appendText(dst, `,"key":`, p.Key)
 	dst = appendText(dst, `,"user":`, p.User)
 	dst = append(dst, `,"time":`...)
@@ -63,8 +62,7 @@ func AppendSignal(dst []byte, s *Signal) []byte {
 	if s.Deleted {
 		dst = append(dst, `,"deleted":true`...)
 	} else {
-		dst = append(dst, `,"data":`...)
-		dst = appendData(dst, s.Data)
+		dst = AppendData(append(dst, ','), s.Data)
 	}
 	dst = appendText(dst, `,"conflate":`, s.Conflate)
 	dst = appendText(dst, `,"user":`, s.User)
@@ -220,9 +218,10 @@ func appendExpires(dst []byte, millis int64) []byte {
 	return strconv.AppendInt(append(dst, `,"expires":`...), millis, 10)
 }
 
-// AppendCallResult appends the result of call: data is JSON, or empty for null.
+// AppendCallResult appends the result of call: data is JSON, bytes, or empty for
+// null.
 func AppendCallResult(dst, data []byte) []byte {
-	return append(appendData(append(dst, `{"data":`...), data), '}')
+	return append(AppendData(append(dst, '{'), data), '}')
 }
 
 // AppendSubscribeResult appends the result of subscribe.
@@ -272,11 +271,4 @@ func appendText(dst []byte, field, text string) []byte {
 		return dst
 	}
 	return AppendString(append(dst, field...), text)
-}
-
-func appendData(dst, data []byte) []byte {
-	if len(data) == 0 {
-		return append(dst, "null"...)
-	}
-	return append(dst, data...)
 }

@@ -13,6 +13,7 @@ func ParsePublication(msg []byte) (Publication, error) {
 		Offset  uint64            `json:"offset"`
 		ID      string            `json:"id"`
 		Data    json.RawMessage   `json:"data"`
+		Data64  *string           `json:"data64"`
 		Key     string            `json:"key"`
 		User    string            `json:"user"`
 		Time    int64             `json:"time"`
@@ -24,6 +25,9 @@ func ParsePublication(msg []byte) (Publication, error) {
 	if m.Type != "publication" {
 		return Publication{}, fmt.Errorf("read a publication: it is a message of the type %q", clip(m.Type))
 	}
+	if err := data64(&m.Data, m.Data64); err != nil {
+		return Publication{}, fmt.Errorf("read a publication: %w", err)
+	}
 	return Publication{m.Channel, m.Offset, m.ID, m.Data, m.Key, m.User, m.Time, m.Tags}, nil
 }
 
@@ -33,6 +37,7 @@ func ParseSignal(msg []byte) (Signal, error) {
 		Type     string          `json:"type"`
 		Channel  string          `json:"channel"`
 		Data     json.RawMessage `json:"data"`
+		Data64   *string         `json:"data64"`
 		Conflate string          `json:"conflate"`
 		Deleted  bool            `json:"deleted"`
 		User     string          `json:"user"`
@@ -44,5 +49,21 @@ func ParseSignal(msg []byte) (Signal, error) {
 	if m.Type != "signal" {
 		return Signal{}, fmt.Errorf("read a signal: it is a message of the type %q", clip(m.Type))
 	}
+	if err := data64(&m.Data, m.Data64); err != nil {
+		return Signal{}, fmt.Errorf("read a signal: %w", err)
+	}
 	return Signal{m.Channel, m.Data, m.Conflate, m.Deleted, m.User, m.Time}, nil
+}
+
+// data64 makes bytes of data if there is text for it.
+func data64(data *json.RawMessage, text *string) error {
+	if text == nil {
+		return nil
+	}
+	b, err := ParseData64(*text)
+	if err != nil {
+		return err
+	}
+	*data = b
+	return nil
 }

@@ -257,7 +257,12 @@ func (s *scanner) text() (string, *Error) {
 	if bytes.IndexByte(q, '\\') < 0 {
 		return string(q), nil
 	}
-	out := make([]byte, 0, len(q))
+	return string(appendUnescaped(make([]byte, 0, len(q)), q)), nil
+}
+
+// appendUnescaped appends what stands between the quotes of a string that was
+// scanned.
+func appendUnescaped(out, q []byte) []byte {
 	for i := 0; i < len(q); {
 		if q[i] != '\\' {
 			out = append(out, q[i])
@@ -282,7 +287,7 @@ func (s *scanner) text() (string, *Error) {
 		}
 		out = utf8.AppendRune(out, r)
 	}
-	return string(out), nil
+	return out
 }
 
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}

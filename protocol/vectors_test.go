@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -68,6 +69,7 @@ type commandFields struct {
 	ID       string              `json:"id,omitempty"`
 	Channel  string              `json:"channel,omitempty"`
 	Data     string              `json:"data,omitempty"`
+	Data64   *string             `json:"data64,omitempty"`
 	Key      string              `json:"key,omitempty"`
 	Tags     map[string]string   `json:"tags,omitempty"`
 	Conflate string              `json:"conflate,omitempty"`
@@ -89,6 +91,10 @@ func fieldsOf(c *Command) commandFields {
 		Type: c.Type.String(), ID: string(c.ID), Channel: c.Channel, Data: string(c.Data), Key: c.Key, Tags: c.Tags,
 		Conflate: c.Conflate, Delete: c.Delete, Since: c.Since, Offset: c.Offset, Filter: c.Filter, Before: c.Before, Newest: c.Newest,
 		Limit: c.Limit, Method: c.Method, Token: c.Token, Pings: c.Pings,
+	}
+	if b, ok := DataBytes(c.Data); ok {
+		text := base64.StdEncoding.EncodeToString(b)
+		f.Data, f.Data64 = "", &text
 	}
 	for name, p := range slowPolicies {
 		if p == c.Slow && c.Slow != CatchUp {
@@ -280,6 +286,8 @@ func TestVectorsOfMessages(t *testing.T) {
 		{"signal", string(AppendSignal(nil, &Signal{Channel: "map", Data: []byte(`{"x":1}`), User: "ann", Time: 5}))},
 		{"conflated signal", string(AppendSignal(nil, &Signal{Channel: "map", Data: []byte(`{"x":1}`), Conflate: "ann", Time: 5}))},
 		{"signal that deletes", string(AppendSignal(nil, &Signal{Channel: "map", Conflate: "ann", Deleted: true, Time: 5}))},
+		{"publication of bytes", string(AppendPublication(nil, &Publication{Channel: "doc", Offset: 2, ID: "b", Data: BytesData([]byte{0, 1, 255}), Time: 1}))},
+		{"signal of bytes", string(AppendSignal(nil, &Signal{Channel: "doc", Data: BytesData(nil), Time: 5}))},
 		{"reset", string(AppendReset(nil, "chat", position, "gone"))},
 		{"reset of a wildcard", string(AppendReset(nil, "chat:*", "", "wildcard"))},
 		{"skipped", string(AppendSkipped(nil, "chat", position))},
@@ -297,6 +305,7 @@ func TestVectorsOfMessages(t *testing.T) {
 		{"reply to refresh", string(AppendReply(nil, id, AppendRefreshed(nil, "ann", 3600000)))},
 		{"reply to call", string(AppendReply(nil, id, AppendCallResult(nil, []byte(`{"sum":3}`))))},
 		{"reply to call that returns nothing", string(AppendReply(nil, id, AppendCallResult(nil, nil)))},
+		{"reply to call that returns bytes", string(AppendReply(nil, id, AppendCallResult(nil, BytesData([]byte{0, 1, 255}))))},
 		{"reply to subscribe", string(AppendReply(nil, id, AppendSubscribeResult(nil, position, true)))},
 		{"reply to subscribe to a wildcard", string(AppendReply(nil, text, AppendSubscribeResult(nil, "", false)))},
 		{"reply to publish", string(AppendReply(nil, text, AppendPublishResult(nil, 12, position, false)))},

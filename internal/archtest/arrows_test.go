@@ -32,7 +32,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
 	"internal/app":       {ours: []string{".", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}},
-	"internal/client":    {ours: []string{"internal/websocket"}},
+	"internal/client":    {ours: []string{"internal/websocket", "protocol"}},
 	"cmd/starling":       {ours: []string{".", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
 	"internal/wheel":     {},
@@ -72,7 +72,7 @@ var arrows = map[string]struct{ ours, others []string }{
 }
 
 // testOnly may be imported by tests alone.
-var testOnly = []string{"github.com/google/go-cmp/"}
+var testOnly = []string{"github.com/google/go-cmp/", "github.com/fxamacker/cbor/v2"}
 
 // pure packages take values and return values: they may not reach for a
 // goroutine's tools, a clock, a socket, a file or a logger.
