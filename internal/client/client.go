@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"github.com/starling-rt/starling/internal/websocket"
+	"github.com/starling-rt/starling/protocol"
 )
 
 // Error is a refusal of the server.
@@ -121,6 +122,8 @@ type Conn struct {
 	net    net.Conn
 	reader websocket.Reader
 	buf    []byte
+	cbor   bool   // what goes over the wire is CBOR
+	text   []byte // of the message that was read, if it is
 
 	mu sync.Mutex // of writes
 }
@@ -131,6 +134,20 @@ var ErrClosed = errors.New("the connection was closed")
 
 // Dial opens a WebSocket to a server, whose URL is http or https.
 func Dial(ctx context.Context, base string) (*Conn, error) {
+	return dial(ctx, base, "starling.v1.json")
+}
+
+// DialCBOR is Dial for a connection that carries CBOR. What is written and read is
+// JSON all the same.
+func DialCBOR(ctx context.Context, base string) (*Conn, error) {
+	c, err := dial(ctx, base, "starling.v1.cbor")
+	if err == nil {
+		c.cbor = true
+	}
+	return c, err
+}
+
+func dial(ctx context.Context, base, subprotocol string) (*Conn, error) {
 	u, err := url.Parse(strings.TrimSuffix(base, "/") + "/ws")
 	if err != nil {
 		return nil, err
@@ -147,22 +164,22 @@ func Dial(ctx context.Context, base string) (*Conn, error) {
 	if u.Scheme == "https" {
 		conn = tls.Client(conn, &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}})
 	}
-	c, err := upgrade(ctx, conn, u)
+	c, err := upgrade(ctx, conn, u, subprotocol)
 	if err != nil {
 		conn.Close()
 	}
 	return c, err
 }
 
-func upgrade(ctx context.Context, conn net.Conn, u *url.URL) (*Conn, error) {
+func upgrade(ctx context.Context, conn net.Conn, u *url.URL, subprotocol string) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	var key [16]byte
 	if _, err := rand.Read(key[:]); err != nil {
 		return nil, err
 	}
-	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: starling.v1.json\r\n\r\n",
-		u.RequestURI(), u.Host, base64.StdEncoding.EncodeToString(key[:]))
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
+		u.RequestURI(), u.Host, base64.StdEncoding.EncodeToString(key[:]), subprotocol)
 	if err != nil {
 		return nil, err
 	}
@@ -201,6 +218,12 @@ func (c *Conn) Read() ([]byte, error) {
 		switch m.Opcode {
 		case websocket.Text:
 			return m.Payload, nil
+		case websocket.Binary:
+			var refused *protocol.Error
+			if c.text, refused = protocol.AppendJSON(c.text[:0], m.Payload); refused != nil {
+				return nil, refused
+			}
+			return c.text, nil
 		case websocket.PingFrame:
 			if err := c.write(websocket.PongFrame, m.Payload); err != nil {
 				return nil, err
@@ -216,7 +239,12 @@ func (c *Conn) Read() ([]byte, error) {
 }
 
 // Write sends a message.
-func (c *Conn) Write(msg []byte) error { return c.write(websocket.Text, msg) }
+func (c *Conn) Write(msg []byte) error {
+	if c.cbor {
+		return c.write(websocket.Binary, protocol.AppendCBOR(nil, msg))
+	}
+	return c.write(websocket.Text, msg)
+}
 
 func (c *Conn) write(op websocket.Opcode, payload []byte) error {
 	var mask [4]byte

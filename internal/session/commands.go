@@ -22,14 +22,23 @@ const drowned = 5
 // puts out. Receive does not keep msg.
 func (s *Session) Receive(msg []byte) {
 	s.Alive()
-	s.handle(msg, false, s.push)
+	cmd, err := protocol.Parse(msg)
+	s.handle(cmd, err, false, s.push)
+}
+
+// ReceiveCBOR is Receive for a message in CBOR. The answers are JSON all the same.
+func (s *Session) ReceiveCBOR(msg []byte) {
+	s.Alive()
+	cmd, err := protocol.ParseCBOR(msg)
+	s.handle(cmd, err, false, s.push)
 }
 
 // Request is Receive for transports that carry commands apart: the answer is
 // returned, with the id null if the command has none.
 func (s *Session) Request(ctx context.Context, msg []byte) []byte {
 	answer := make(chan []byte, 1)
-	s.handle(msg, true, func(json []byte) { answer <- json })
+	cmd, err := protocol.Parse(msg)
+	s.handle(cmd, err, true, func(json []byte) { answer <- json })
 	select {
 	case json := <-answer:
 		return json
@@ -45,13 +54,12 @@ type command struct {
 	answer  func(json []byte)
 }
 
-// handle obeys a command. The answer may come before handle returns, or later. A
-// command that has no id and succeeds is answered only if always is set.
-func (s *Session) handle(msg []byte, always bool, answer func(json []byte)) {
+// handle obeys a command, unless err says why it cannot be obeyed. The answer may
+// come before handle returns, or later. A command that has no id and succeeds is
+// answered only if always is set.
+func (s *Session) handle(cmd protocol.Command, err *protocol.Error, always bool, answer func(json []byte)) {
 	s.server.stats.commands.Add(1)
-	c := &command{session: s, answer: answer}
-	var err *protocol.Error
-	c.Command, err = protocol.Parse(msg)
+	c := &command{Command: cmd, session: s, answer: answer}
 	if always && c.ID == nil {
 		c.ID = []byte("null")
 	}

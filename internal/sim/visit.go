@@ -25,6 +25,7 @@ type visit struct {
 	until  time.Time
 	over   chan struct{} // closed when the visit ends
 	once   sync.Once
+	cbor   bool // messages are CBOR; owned by webSocket
 
 	// Guarded by the client's lock.
 	asked map[int]string // subscribe commands, by id
@@ -130,8 +131,10 @@ func (v *visit) webSocket() {
 		return
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n",
-		map[bool]string{true: "Sec-WebSocket-Extensions: permessage-deflate\r\n", false: ""}[v.client.roll(2) == 0])
+	v.cbor = v.client.roll(3) == 0
+	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s%s\r\n",
+		map[bool]string{true: "Sec-WebSocket-Extensions: permessage-deflate\r\n", false: ""}[v.client.roll(2) == 0],
+		map[bool]string{true: "Sec-WebSocket-Protocol: starling.v1.cbor\r\n", false: ""}[v.cbor])
 	br := bufio.NewReader(conn)
 	res, err := http.ReadResponse(br, nil)
 	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
@@ -139,7 +142,11 @@ func (v *visit) webSocket() {
 	}
 	go v.watch(conn)
 	send := func(cmd []byte) bool {
-		_, err := conn.Write(websocket.AppendMasked(nil, websocket.Text, [4]byte{1, 2, 3, 4}, cmd))
+		op := websocket.Text
+		if v.cbor {
+			op, cmd = websocket.Binary, protocol.AppendCBOR(nil, cmd)
+		}
+		_, err := conn.Write(websocket.AppendMasked(nil, op, [4]byte{1, 2, 3, 4}, cmd))
 		return err == nil
 	}
 	v.asked, v.left = map[int]string{}, map[string]bool{}
@@ -192,9 +199,14 @@ func (v *visit) frames(r *websocket.Reader, conn io.Writer, send func([]byte) bo
 		case websocket.Close:
 			return false
 		}
+		text, err := v.text(f)
+		if err != nil {
+			c.world.failf("client %d: %x: %v", c.index, f.Payload, err)
+			return false
+		}
 		var m message
-		if err := json.Unmarshal(f.Payload, &m); err != nil {
-			c.world.failf("client %d: not JSON: %s", c.index, f.Payload)
+		if err := json.Unmarshal(text, &m); err != nil {
+			c.world.failf("client %d: not JSON: %s", c.index, text)
 			return false
 		}
 		c.mu.Lock()
@@ -206,6 +218,21 @@ func (v *visit) frames(r *websocket.Reader, conn io.Writer, send func([]byte) bo
 			}
 		}
 	}
+}
+
+// text returns the JSON of a message.
+func (v *visit) text(f websocket.Message) ([]byte, error) {
+	switch {
+	case f.Opcode == websocket.Text && !v.cbor:
+		return f.Payload, nil
+	case f.Opcode == websocket.Binary && v.cbor:
+		text, err := protocol.AppendJSON(nil, f.Payload)
+		if err != nil {
+			return nil, err
+		}
+		return text, nil
+	}
+	return nil, errors.New("a frame of the other kind")
 }
 
 // subscribe makes the command that subscribes to a channel. The lock is held.

@@ -163,6 +163,7 @@ type ws struct {
 	conn net.Conn
 	br   *bufio.Reader
 	r    websocket.Reader
+	cbor bool // what goes over the wire is CBOR; say and hear have its JSON
 }
 
 func (b *box) ws(headers ...string) *ws {
@@ -178,6 +179,7 @@ func upgrade(t *testing.T, conn net.Conn, headers ...string) *ws {
 		t.Fatalf("upgrade: got %s", res.Status)
 	}
 	w.r.Deflate = res.Header.Get("Sec-Websocket-Extensions") != ""
+	w.cbor = res.Header.Get("Sec-Websocket-Protocol") == transport.SubprotocolCBOR
 	return w
 }
 
@@ -219,7 +221,13 @@ func text(s string) []byte { return frame(websocket.Header{Fin: true, Opcode: we
 // raw sends bytes; what the server no longer takes is of no interest.
 func (w *ws) raw(wire []byte) { _, _ = w.conn.Write(wire) }
 
-func (w *ws) say(msg string) { w.raw(text(msg)) }
+func (w *ws) say(msg string) {
+	if w.cbor {
+		w.raw(frame(websocket.Header{Fin: true, Opcode: websocket.Binary}, string(protocol.AppendCBOR(nil, []byte(msg)))))
+		return
+	}
+	w.raw(text(msg))
+}
 
 // next returns the next frame.
 func (w *ws) next() (websocket.Message, error) {
@@ -247,7 +255,16 @@ func (w *ws) hear() string {
 		}
 		switch m.Opcode {
 		case websocket.Text:
+			if w.cbor {
+				w.t.Fatalf("hear: a text instead of CBOR: %s", m.Payload)
+			}
 			return string(m.Payload)
+		case websocket.Binary:
+			text, err := protocol.AppendJSON(nil, m.Payload)
+			if err != nil || !w.cbor {
+				w.t.Fatalf("hear: %x: %v", m.Payload, err)
+			}
+			return string(text)
 		case websocket.PingFrame:
 			w.raw(frame(websocket.Header{Fin: true, Opcode: websocket.PongFrame}, string(m.Payload)))
 		case websocket.Close:

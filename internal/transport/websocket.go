@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/starling-rt/starling/internal/hub"
 	"github.com/starling-rt/starling/internal/session"
@@ -15,6 +16,9 @@ import (
 // Subprotocol is the WebSocket subprotocol of protocol messages in JSON. It is
 // spoken as well when a client asks for none.
 const Subprotocol = "starling.v1.json"
+
+// SubprotocolCBOR is that of the same messages in CBOR.
+const SubprotocolCBOR = "starling.v1.cbor"
 
 func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request) {
 	up, status, text := websocket.CheckUpgrade(r)
@@ -34,15 +38,15 @@ func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var subprotocol string
-	switch {
-	case up.Offers(Subprotocol):
-		subprotocol = Subprotocol
-	case len(up.Protocols) > 0:
-		Refuse(w, protocol.Errorf(protocol.NotSupported, "None of the subprotocols offered is spoken here: offer %s or none.", Subprotocol))
+	// Clients offer first what they like best.
+	if i := slices.IndexFunc(up.Protocols, func(p string) bool { return p == Subprotocol || p == SubprotocolCBOR }); i >= 0 {
+		subprotocol = up.Protocols[i]
+	} else if len(up.Protocols) > 0 {
+		Refuse(w, protocol.Errorf(protocol.NotSupported, "None of the subprotocols offered is spoken here: offer %s, %s or none.", Subprotocol, SubprotocolCBOR))
 		return
 	}
 	deflate := up.Deflate && !h.conf.NoDeflate
-	st := &stream{framing: wsFraming{deflate}}
+	st := &stream{framing: wsFraming{deflate: deflate, cbor: subprotocol == SubprotocolCBOR}}
 	st.in = &wsInbound{st: st, r: websocket.Reader{MaxBytes: h.conf.Sessions.MaxMessage(), Server: true, Deflate: deflate}}
 	taken, refused := h.hijack(w, r, st, session.Answered, up.AppendResponse(nil, subprotocol, deflate), nil)
 	switch {
@@ -81,9 +85,11 @@ func (w *wsInbound) take(b []byte) intake {
 			w.st.violated(err)
 			return enough
 		}
-		next := w.st.control(m)
-		if m.Opcode == websocket.Text {
+		var next intake
+		if m.Opcode == w.framing().opcode() {
 			next = w.obey(m.Payload)
+		} else {
+			next = w.st.control(m)
 		}
 		switch next {
 		case full:
@@ -94,6 +100,12 @@ func (w *wsInbound) take(b []byte) intake {
 			return enough
 		}
 	}
+}
+
+// framing returns how the stream's messages are framed, both ways.
+func (w *wsInbound) framing() wsFraming {
+	f, _ := w.st.framing.(wsFraming) // it is one
+	return f
 }
 
 // obey hands a message to the session when that has room.
@@ -110,15 +122,23 @@ func (w *wsInbound) obey(msg []byte) intake {
 			return full
 		}
 	}
-	s.Receive(msg)
+	if w.framing().cbor {
+		s.ReceiveCBOR(msg)
+	} else {
+		s.Receive(msg)
+	}
 	return more
 }
 
-// control takes a message that is no text, and tells whether to read on.
+// control takes what is no message of the subprotocol, and tells whether to read
+// on.
 func (st *stream) control(m websocket.Message) intake {
 	switch m.Opcode {
 	case websocket.Binary:
 		st.session.End(&protocol.Error{Code: websocket.CloseUnsupported, Message: "Binary messages are not spoken in this subprotocol."})
+		return enough
+	case websocket.Text:
+		st.session.End(&protocol.Error{Code: websocket.CloseUnsupported, Message: "Text messages are not spoken in this subprotocol."})
 		return enough
 	case websocket.PingFrame:
 		st.session.Alive()
@@ -148,23 +168,48 @@ func (st *stream) violated(err error) {
 }
 
 // wsFraming frames messages for a WebSocket.
-type wsFraming struct{ deflate bool }
+type wsFraming struct {
+	deflate bool
+	cbor    bool // messages are CBOR, in binary frames
+}
+
+// opcode is that of the frames that carry messages, both ways.
+func (w wsFraming) opcode() websocket.Opcode {
+	if w.cbor {
+		return websocket.Binary
+	}
+	return websocket.Text
+}
 
 func (w wsFraming) publication(dst []byte, _ *stream, f *hub.Frame) []byte {
+	return w.shared(dst, f)
+}
+
+func (w wsFraming) signal(dst []byte, f *hub.Frame) []byte { return w.shared(dst, f) }
+
+func (w wsFraming) shared(dst []byte, f *hub.Frame) []byte {
+	if w.cbor {
+		f = f.CBOR()
+	}
 	return append(dst, f.WebSocket(w.deflate)...)
 }
 
-func (w wsFraming) signal(dst []byte, f *hub.Frame) []byte {
-	return append(dst, f.WebSocket(w.deflate)...)
+func (w wsFraming) message(dst []byte, _ *stream, json []byte) []byte {
+	if !w.cbor {
+		return websocket.AppendFrame(dst, websocket.Text, json)
+	}
+	// How long it is shows when it is there; then it moves up to its header.
+	var room [websocket.MaxHeader]byte
+	start := len(dst)
+	dst = protocol.AppendCBOR(append(dst, room[:]...), json)
+	payload := dst[start+websocket.MaxHeader:]
+	head := websocket.AppendHeader(dst[:start], websocket.Header{Fin: true, Opcode: websocket.Binary, Length: int64(len(payload))})
+	return append(head, payload...)
 }
 
-func (wsFraming) message(dst []byte, _ *stream, json []byte) []byte {
-	return websocket.AppendFrame(dst, websocket.Text, json)
-}
-
-func (wsFraming) ping(dst []byte, asMessage bool) []byte {
+func (w wsFraming) ping(dst []byte, asMessage bool) []byte {
 	if asMessage {
-		return websocket.AppendFrame(dst, websocket.Text, protocol.AppendPing(nil))
+		return w.message(dst, nil, protocol.AppendPing(nil))
 	}
 	return websocket.AppendFrame(dst, websocket.PingFrame, nil)
 }
@@ -173,8 +218,8 @@ func (wsFraming) pong(dst, payload []byte) []byte {
 	return websocket.AppendFrame(dst, websocket.PongFrame, payload)
 }
 
-func (wsFraming) drain(dst []byte, afterMillis int64) []byte {
-	return websocket.AppendFrame(dst, websocket.Text, protocol.AppendDrain(nil, afterMillis))
+func (w wsFraming) drain(dst []byte, afterMillis int64) []byte {
+	return w.message(dst, nil, protocol.AppendDrain(nil, afterMillis))
 }
 
 func (wsFraming) closing(dst []byte, why *protocol.Error) []byte {
