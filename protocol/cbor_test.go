@@ -279,7 +279,6 @@ func cborRows(t testing.TB) []cborRow {
 		{"as cbor-x writes it, with an offset that is a float", raw("a5 00 02 01 07 02 64 63686174 04 fb 427a20a6cc235000 10 62 4151"), 0},
 		{"as cbor-x writes it, with a long head and undefined", raw("a5 00 04 02 63 646f63 03 67 7b2261223a317d 05 f7 08 b90001 64 6c616e67 62 656e"), 0},
 		{"as cborg writes it", raw("a5 00 02 01 07 02 64 63686174 04 1b 000001a20a6cc235 10 62 4151"), 0},
-
 		{"nothing at all", nil, Malformed},
 		{"no map", encodeCBOR(t, []any{ping}), Malformed},
 		{"ends within the head", raw("b9 00"), Malformed},
@@ -301,7 +300,6 @@ func cborRows(t testing.TB) []cborRow {
 		{"an unknown text that is not UTF-8", raw("a2 00 07 18 63 61 ff"), Malformed},
 		{"depth 65", deep(MaxDepth, 0x81), Malformed},
 		{"depth 65 of tags", deep(MaxDepth, 0xc1), Malformed},
-
 		{"an unknown number of a type", encodeCBOR(t, map[any]any{0: 99, 1: 3}), UnknownType},
 		{"a message of the server", encodeCBOR(t, map[any]any{0: 13, 1: 3}), UnknownType},
 		{"no type at all", encodeCBOR(t, map[any]any{1: 3}), UnknownType},
