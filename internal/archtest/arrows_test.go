@@ -28,7 +28,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/archtest":  {},
 	"internal/benchdoc":  {},
 	"internal/websocket": {},
-	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/session", "internal/transport"}},
+	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/proxies", "internal/session", "internal/transport"}},
 	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
 	"internal/app":       {ours: []string{".", "internal/config", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}},
@@ -41,7 +41,8 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
 	"internal/session":   {ours: []string{"auth", "eventlog", "protocol", "internal/hub", "internal/wheel"}},
 	"internal/sim":       {ours: []string{".", "eventlog", "eventlog/logtest", "protocol", "internal/websocket"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
-	"internal/transport": {ours: []string{"auth", "protocol", "internal/hub", "internal/netpoll", "internal/session", "internal/websocket"}},
+	"internal/proxies":   {},
+	"internal/transport": {ours: []string{"auth", "protocol", "internal/hub", "internal/netpoll", "internal/proxies", "internal/session", "internal/websocket"}},
 	"eventlog/internal/live": {
 		ours: []string{"eventlog"},
 	},
