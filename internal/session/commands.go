@@ -111,17 +111,17 @@ func (s *Session) obey(c *command, always bool) {
 
 // limit takes a command off the session's and the address's rate.
 func (s *Session) limit() *protocol.Error {
-	conf, now := &s.server.conf, time.Now()
-	ok, over := s.bucket.Take(now, conf.Rate, conf.Burst)
-	if ok && s.addr != nil {
+	l, now := s.server.limits.Load(), time.Now()
+	ok, over := s.bucket.Take(now, l.Rate, l.Burst)
+	if ok {
 		// Nobody is ended for it: others behind the same address may be to blame.
-		ok, _ = s.addr.Take(now, conf.AddrRate, conf.AddrBurst)
+		ok, _ = s.addr.Take(now, l.AddrRate, l.AddrBurst)
 	}
 	if ok {
 		return nil
 	}
 	s.server.stats.limited.Add(1)
-	err := protocol.Errorf(protocol.RateLimited, "Too many commands. At most %v a second are obeyed, %v at once.", conf.Rate, conf.Burst)
+	err := protocol.Errorf(protocol.RateLimited, "Too many commands. At most %v a second are obeyed, %v at once.", l.Rate, l.Burst)
 	if over > drowned {
 		s.End(err)
 	}
@@ -138,6 +138,7 @@ func (c *command) reply(result []byte) {
 // refuse answers a command that is not obeyed.
 func (c *command) refuse(err *protocol.Error) {
 	c.session.server.stats.refused.Add(1)
+	c.session.server.conf.Observer.refuse(err)
 	c.answer(protocol.AppendRefusal(nil, c.ID, c.Channel, err))
 }
 
@@ -300,6 +301,8 @@ func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) 
 		return nil, protocol.Errorf(protocol.AlreadyThere, "The session is subscribed to %s already.", channel)
 	case len(s.entries) >= s.maxChannels():
 		return nil, protocol.Errorf(protocol.LimitReached, "This session has at most %d subscriptions.", s.maxChannels())
+	case s.tooManyWildcards(channel):
+		return nil, protocol.Errorf(protocol.LimitReached, "This session has at most %d wildcards.", s.server.limits.Load().MaxWildcards)
 	}
 	e := &entry{channel: channel, given: given}
 	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
@@ -310,10 +313,11 @@ func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) 
 // maxChannels is how many subscriptions the session can have: where its position
 // stands for all of them, no more than a position covers.
 func (s *Session) maxChannels() int {
+	most := s.server.limits.Load().MaxChannels
 	if s.heartbeat == Answered {
-		return s.server.conf.MaxChannels
+		return most
 	}
-	return min(s.server.conf.MaxChannels, protocol.MaxPositionChannels)
+	return min(most, protocol.MaxPositionChannels)
 }
 
 func (s *Session) find(channel string) *entry {
