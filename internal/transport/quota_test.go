@@ -153,8 +153,14 @@ func TestAddressesOfOneClient(t *testing.T) {
 		addr string
 		want bool
 	}{
-		{"2001:db8::1", true}, {"2001:db8::2", false}, {"2001:db8:0:1::1", true}, {"10.0.0.1", true}, {"10.0.0.2", true}, {"10.0.0.1", false},
-		{"fe80::1%eth0", true}, {"fe80::2", false},
+		{"2001:db8::1", true},
+		{"2001:db8::2", false},
+		{"2001:db8:0:1::1", true},
+		{"10.0.0.1", true},
+		{"10.0.0.2", true},
+		{"10.0.0.1", false},
+		{"fe80::1%eth0", true},
+		{"fe80::2", false},
 	} {
 		if err := try(row.addr); (err == nil) != row.want {
 			t.Errorf("%s: got %v", row.addr, err)
