@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,11 +9,13 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/starling-rt/starling"
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/protocol"
 )
 
@@ -32,7 +33,6 @@ type Config struct {
 	Access   Access // who may come, and do what
 	TLS      TLSSettings
 	BasePath string // "", or begins with a slash and does not end with one
-	Tokens   Tokens
 	Outside  Outside
 
 	Limits   starling.Limits
@@ -56,23 +56,14 @@ type Access struct {
 	AllowedOrigins []string // of pages that may connect
 	Proxies        starling.Proxies
 	Namespaces     starling.Namespaces
+	Tokens         auth.Options
+	TokenCookie    string
 }
 
 // Timeouts are how long clients of HTTP may take.
 type Timeouts struct {
 	Request time.Duration // to send the head of a request, and its body; default 10 s
 	Answer  time.Duration // to take an answer, with the longest wait of a poll; default 2 min
-}
-
-// Tokens are the keys that tokens of clients are checked with. Without a key no
-// token is good.
-type Tokens struct {
-	HMACSecrets [][]byte
-	PublicKeys  [][]byte // in PEM
-	JWKS        []string // URLs
-	Issuer      string
-	Audience    string
-	Leeway      time.Duration
 }
 
 // Memory is the value of Config.Data that keeps nothing.
@@ -118,7 +109,7 @@ func (s *Settings) Config(file *File) (Config, error) {
 		c.Access.Namespaces = file.checkNamespaces(p)
 		c.Outside = file.outside(p)
 	}
-	c.Tokens = s.tokens(p)
+	c.Access.Tokens, c.Access.TokenCookie = s.tokens(p), s.Tokens.Cookie
 	if c.BasePath = strings.TrimRight(s.BasePath, "/"); c.BasePath != "" && (c.BasePath[0] != '/' || path.Clean(c.BasePath) != c.BasePath || strings.ContainsAny(c.BasePath, "?#%{} ")) {
 		p.add("basePath", "--base-path", "%q is not a path such as /rt", s.BasePath)
 	}
@@ -183,48 +174,54 @@ func at(p *problems, list string, i int) string {
 	return item
 }
 
-func (s *Settings) tokens(p *problems) Tokens {
-	t := Tokens{JWKS: s.Tokens.JWKS, Issuer: s.Tokens.Issuer, Audience: s.Tokens.Audience, Leeway: s.Tokens.Leeway}
-	for _, secret := range s.Tokens.HMACSecret {
-		if secret == "" {
-			p.add("tokens.hmacSecrets", "--token-hmac-secret", "a secret is empty")
-		}
-		t.HMACSecrets = append(t.HMACSecrets, []byte(secret))
+// tokens returns how tokens are checked.
+func (s *Settings) tokens(p *problems) auth.Options {
+	o := auth.Options{
+		JWKS: s.Tokens.JWKS, Issuer: s.Tokens.Issuer, Audience: s.Tokens.Audience, Leeway: s.Tokens.Leeway, MaxAge: s.Tokens.MaxAge,
 	}
-	for _, name := range s.Tokens.HMACSecretFile {
-		if secret := readSecret(p, "tokens.hmacSecretFiles", "--token-hmac-secret-file", name); secret != "" {
-			t.HMACSecrets = append(t.HMACSecrets, []byte(secret))
+	if o.Leeway == 0 {
+		o.Leeway = -1 // none; 0 is the default
+	}
+	for i, secret := range s.Tokens.HMACSecret {
+		p.key(at(p, "tokens.hmacSecrets", i), "--token-hmac-secret", auth.Options{Secrets: []string{secret}})
+		o.Secrets = append(o.Secrets, secret)
+	}
+	for i, name := range s.Tokens.HMACSecretFile {
+		if secret := readSecret(p, at(p, "tokens.hmacSecretFiles", i), "--token-hmac-secret-file", name); secret != "" {
+			p.key(at(p, "tokens.hmacSecretFiles", i), "--token-hmac-secret-file", auth.Options{Secrets: []string{secret}})
+			o.Secrets = append(o.Secrets, secret)
 		}
 	}
-	keys := slices.Clone(s.Tokens.PublicKeys)
 	if p.file != nil { // they are not to be had by flags
-		keys = p.file.Tokens.PublicKeys
-	}
-	for i, key := range keys {
-		if !isPEM([]byte(key)) {
-			p.add(fmt.Sprintf("tokens.publicKeys[%d]", i), "", "this is no key in PEM, which begins with -----BEGIN PUBLIC KEY-----")
-		}
-		t.PublicKeys = append(t.PublicKeys, []byte(key))
-	}
-	for _, name := range s.Tokens.PublicKeyFile {
-		raw, err := os.ReadFile(name)
-		switch {
-		case err != nil:
-			p.add("tokens.publicKeyFiles", "--token-public-key-file", "%v", err)
-		case !isPEM(raw):
-			p.add("tokens.publicKeyFiles", "--token-public-key-file", "%s has no key in PEM, which begins with -----BEGIN PUBLIC KEY-----", name)
-		}
-		t.PublicKeys = append(t.PublicKeys, raw)
-	}
-	for i, u := range s.Tokens.JWKS {
-		if err := checkURL(u); err != nil {
-			p.add(at(p, "tokens.jwks", i), "--token-jwks", "%v", err)
+		for i, key := range p.file.Tokens.PublicKeys {
+			p.key(fmt.Sprintf("tokens.publicKeys[%d]", i), "", auth.Options{Keys: []string{key}})
+			o.Keys = append(o.Keys, key)
 		}
 	}
-	return t
+	for i, name := range s.Tokens.PublicKeyFile {
+		if key := readSecret(p, at(p, "tokens.publicKeyFiles", i), "--token-public-key-file", name); key != "" {
+			p.key(at(p, "tokens.publicKeyFiles", i), "--token-public-key-file", auth.Options{Keys: []string{key}})
+			o.Keys = append(o.Keys, key)
+		}
+	}
+	for i, where := range s.Tokens.JWKS {
+		p.key(at(p, "tokens.jwks", i), "--token-jwks", auth.Options{JWKS: []string{where}})
+	}
+	return o
 }
 
-func isPEM(raw []byte) bool { return bytes.Contains(raw, []byte("-----BEGIN ")) }
+// numbered is how package auth tells which key is wrong, of which there is one.
+var numbered = regexp.MustCompile("^auth: ((secret|key) 1 )?")
+
+// key notes what is wrong with a key.
+func (p *problems) key(path, flag string, o auth.Options) {
+	v, err := auth.New(o)
+	if err != nil {
+		p.add(path, flag, "%s", numbered.ReplaceAllString(err.Error(), "this "))
+		return
+	}
+	v.Close()
+}
 
 // readSecret reads a secret that has a file of its own.
 func readSecret(p *problems, path, flag, name string) string {
@@ -234,7 +231,7 @@ func readSecret(p *problems, path, flag, name string) string {
 	case err != nil:
 		p.add(path, flag, "%v", err)
 	case secret == "":
-		p.add(path, flag, "there is no secret in %s", name)
+		p.add(path, flag, "there is nothing in %s", name)
 	}
 	return secret
 }
@@ -250,6 +247,9 @@ func checkURL(text string) error {
 	return nil
 }
 
+// verbs are the verbs that there are.
+const verbs = "subscribe, publish, signal, presence, history, read, comment, write, admin and *"
+
 // checkNamespaces returns the namespaces of the file.
 func (f *File) checkNamespaces(p *problems) starling.Namespaces {
 	all := f.namespaces()
@@ -262,7 +262,7 @@ func (f *File) checkNamespaces(p *problems) starling.Namespaces {
 		for key, verbs := range map[string][]starling.Verb{"anonymous": all[name].Anonymous, "users": all[name].Users} {
 			for i, verb := range verbs {
 				if err := (starling.Options{Namespaces: starling.Namespaces{"": {Users: []starling.Verb{verb}}}}).Check(); err != nil {
-					p.add(fmt.Sprintf("%s.%s[%d]", at, key, i), "", "there is no verb %q; there are subscribe, publish, signal and history", verb)
+					p.add(fmt.Sprintf("%s.%s[%d]", at, key, i), "", "there is no verb %q; there are %s", verb, verbs)
 				}
 			}
 		}

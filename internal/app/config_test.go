@@ -19,6 +19,13 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
+const long = "a secret that is as long as it has to be"
+
+const publicKey = `-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+`
+
 // base is what the flags are when nobody says anything.
 func base() Settings {
 	return Settings{Node: "n1", Data: Memory, ProxyHeaders: "x-forwarded"}
@@ -51,8 +58,8 @@ func TestFileInJSON(t *testing.T) {
 }
 
 func TestConfigOfEverything(t *testing.T) {
-	secret, keys := write(t, "secret", "hush\n"), write(t, "keys", "k2\n\nk3\n")
-	pem := write(t, "key.pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+	secret, keys := write(t, "secret", long+"\n"), write(t, "keys", "k2\n\nk3\n")
+	pem := write(t, "key.pem", publicKey)
 	f, err := ReadFile(write(t, "starling.yaml", `
 callbacks:
   authorize: https://example.com/may
@@ -66,10 +73,7 @@ webhooks:
     channels: ["chat:*", news]
 tokens:
   publicKeys:
-    - |
-      -----BEGIN PUBLIC KEY-----
-      BBBB
-      -----END PUBLIC KEY-----
+    - '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +81,7 @@ tokens:
 	s := base()
 	s.APIKey, s.APIKeyFile = []string{"k1"}, keys
 	s.TrustedProxies, s.ProxyHeaders, s.BasePath = []string{"10.0.0.0/8"}, "forwarded", "/rt/"
-	s.Tokens.HMACSecret, s.Tokens.HMACSecretFile, s.Tokens.PublicKeyFile = []string{"a"}, []string{secret}, []string{pem}
+	s.Tokens.HMACSecret, s.Tokens.HMACSecretFile, s.Tokens.PublicKeyFile = []string{long}, []string{secret}, []string{pem}
 	c, err := s.Config(f)
 	if err != nil {
 		t.Fatal(err)
@@ -88,13 +92,13 @@ tokens:
 	if p := c.Access.Proxies; len(p.Trusted) != 1 || !p.Forwarded || c.BasePath != "/rt" {
 		t.Errorf("got %+v, %q", p, c.BasePath)
 	}
-	if cb := c.Outside.Callbacks; cb.Secret != "hush" || cb.Timeout != 2*time.Second || cb.Cache != time.Minute || len(cb.URLs()) != 1 {
+	if cb := c.Outside.Callbacks; cb.Secret != long || cb.Timeout != 2*time.Second || cb.Cache != time.Minute || len(cb.URLs()) != 1 {
 		t.Errorf("callbacks: got %+v", cb)
 	}
 	if w := c.Outside.Webhooks; len(w) != 1 || w[0].Secret != "s" || len(w[0].Events) != 2 || w[0].Channels[0] != "chat:*" {
 		t.Errorf("webhooks: got %+v", w)
 	}
-	if tk := c.Tokens; len(tk.HMACSecrets) != 2 || string(tk.HMACSecrets[1]) != "hush" || len(tk.PublicKeys) != 2 || !strings.Contains(string(tk.PublicKeys[0]), "BBBB") {
+	if tk := c.Access.Tokens; len(tk.Secrets) != 2 || tk.Secrets[1] != long || len(tk.Keys) != 2 || tk.Keys[1] != strings.TrimSpace(publicKey) {
 		t.Errorf("tokens: got %+v", tk)
 	}
 }
@@ -115,7 +119,7 @@ func TestConfigThatIsWrong(t *testing.T) {
 		"timeout":          {"callbacks:\n  timeout: 2h\n", nil, `line 2: callbacks.timeout: 2h0m0s is not between`},
 		"event":            {"webhooks:\n  - url: https://a.b\n    secret: s\n    events: [birth]\n", nil, `line 4: webhooks[0].events[0]: there is no event "birth"; there are channel.occupied`},
 		"pattern":          {"webhooks:\n  - {url: 'https://a.b', secret: s, channels: ['a b']}\n", nil, `line 2: webhooks[0].channels[0]: `},
-		"key":              {"tokens:\n  publicKeys: [abc]\n", nil, `line 2: tokens.publicKeys[0]: this is no key in PEM`},
+		"key":              {"tokens:\n  publicKeys: [abc]\n", nil, `line 2: tokens.publicKeys[0]: this cannot be used`},
 		"origin by flag":   {"", func(s *Settings) { s.AllowedOrigins = []string{"a.com"} }, `--allowed-origins: "a.com" is no origin`},
 		"origin in file":   {"dev: true\nallowedOrigins:\n  - https://a.com\n  - b.com\n", func(s *Settings) { s.AllowedOrigins = []string{"https://a.com", "b.com"} }, `line 4: allowedOrigins[1]: "b.com" is no origin`},
 		"proxy":            {"", func(s *Settings) { s.TrustedProxies = []string{"me"} }, `--trusted-proxies: "me" is neither`},
@@ -127,9 +131,10 @@ func TestConfigThatIsWrong(t *testing.T) {
 		"key file":         {"", func(s *Settings) { s.APIKeyFile = os.DevNull }, `--api-key-file: there is no key in`},
 		"node":             {"", func(s *Settings) { s.Node = "a.b" }, `--node: "a.b" is no name`},
 		"message":          {"", func(s *Settings) { s.Limits.Message = 1 << 30 }, `--limit-message: 1073741824 is more than`},
-		"jwks":             {"", func(s *Settings) { s.Tokens.JWKS = []string{"file:///x"} }, `--token-jwks: "file:///x" is no URL`},
-		"empty token file": {"", func(s *Settings) { s.Tokens.HMACSecretFile = []string{os.DevNull} }, `--token-hmac-secret-file: there is no secret in`},
-		"not PEM":          {"", func(s *Settings) { s.Tokens.PublicKeyFile = []string{os.DevNull} }, `--token-public-key-file: /dev/null has no key in PEM`},
+		"jwks":             {"", func(s *Settings) { s.Tokens.JWKS = []string{"file:///x"} }, `--token-jwks: this `},
+		"empty token file": {"", func(s *Settings) { s.Tokens.HMACSecretFile = []string{os.DevNull} }, `--token-hmac-secret-file: there is nothing in`},
+		"short secret":     {"tokens:\n  hmacSecrets: [abc]\n", func(s *Settings) { s.Tokens.HMACSecret = []string{"abc"} }, `line 2: tokens.hmacSecrets[0]: this cannot be used`},
+		"not PEM":          {"", func(s *Settings) { s.Tokens.PublicKeyFile = []string{os.DevNull} }, `--token-public-key-file: there is nothing in /dev/null`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := ReadFile(write(t, "c.yaml", row.file))

@@ -55,7 +55,7 @@ func (c *Config) apply(next *Config, server *starling.Server, cert *certificate,
 	if cert != nil {
 		cert.look()
 	}
-	c.Drain, c.Access, c.Tokens, c.Limits, c.LogLevel = next.Drain, next.Access, next.Tokens, next.Limits, next.LogLevel
+	c.Drain, c.Access, c.Limits, c.LogLevel = next.Drain, next.Access, next.Limits, next.LogLevel
 	return nil
 }
 

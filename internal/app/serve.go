@@ -26,7 +26,14 @@ import (
 func (c *Config) options(o starling.Observer) starling.Options {
 	opts := starling.Options{
 		Dev: c.Dev, APIKeys: c.Access.APIKeys, AllowedOrigins: c.Access.AllowedOrigins, Proxies: c.Access.Proxies,
-		Namespaces: c.Access.Namespaces, Limits: c.Limits, Hub: c.Memory, Node: c.Node, Logger: c.Logger, Observer: o,
+		Namespaces: c.Access.Namespaces, Tokens: c.Access.Tokens, TokenCookie: c.Access.TokenCookie, Limits: c.Limits, Hub: c.Memory, Node: c.Node, Logger: c.Logger, Observer: o,
+	}
+	opts.Tokens.Refreshed = func(where string, keys int, err error) {
+		if err != nil {
+			c.Logger.Warn("the keys of tokens could not be read; those known before are used on", "where", where, "err", err)
+			return
+		}
+		c.Logger.Debug("the keys of tokens were read", "where", where, "keys", keys)
 	}
 	if c.Data != Memory {
 		opts.Data, opts.Backups = c.Data, c.Backups

@@ -44,14 +44,16 @@ type TLSSettings struct {
 
 // TokenSettings are the keys that tokens of clients are checked with.
 type TokenSettings struct {
-	HMACSecret     []string      `conf:"hmacSecrets" name:"hmac-secret" help:"A secret that tokens are signed with (HS256 and so on). May be repeated." placeholder:"TEXT" sep:"none"`
+	HMACSecret     []string      `conf:"hmacSecrets" name:"hmac-secret" help:"A secret of at least 32 bytes that tokens are signed with. May be repeated." placeholder:"TEXT" sep:"none"`
 	HMACSecretFile []string      `conf:"hmacSecretFiles" name:"hmac-secret-file" help:"File with such a secret." placeholder:"FILE"`
 	PublicKeys     []string      `conf:"publicKeys" kong:"-"`
-	PublicKeyFile  []string      `conf:"publicKeyFiles" help:"Public key, in PEM, that signatures are checked with." placeholder:"FILE"`
-	JWKS           []string      `conf:"jwks" name:"jwks" help:"URL of a set of such keys, which is read again as they change." placeholder:"URL"`
+	PublicKeyFile  []string      `conf:"publicKeyFiles" help:"Public key, in PEM or as a JWK, that signatures are checked with." placeholder:"FILE"`
+	JWKS           []string      `conf:"jwks" name:"jwks" help:"URL (https) or file of a set of such keys, which is read again as they change." placeholder:"URL"`
 	Issuer         string        `conf:"issuer" help:"Who tokens have to be from (iss)." placeholder:"TEXT"`
 	Audience       string        `conf:"audience" help:"Whom tokens have to be for (aud)." placeholder:"TEXT"`
-	Leeway         time.Duration `conf:"leeway" help:"How far clocks may differ." default:"5s"`
+	Cookie         string        `conf:"cookie" help:"Name of a cookie that may carry a token." placeholder:"NAME"`
+	Leeway         time.Duration `conf:"leeway" help:"How far clocks may differ." default:"30s"`
+	MaxAge         time.Duration `conf:"maxAge" help:"How long tokens hold at most after they were made; 0 is as long as they say." default:"0"`
 }
 
 // LimitSettings are [starling.Limits].

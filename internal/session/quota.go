@@ -113,9 +113,18 @@ func tooManyOfUser(most int) *protocol.Error {
 	return protocol.Errorf(protocol.TooMany, "The user has %d sessions, as many as there may be. Close one, or come back later.", most)
 }
 
-// uncount takes back what count and become have counted, when nobody changes who
+// uncount notes that a session has ended that was counted.
+func (sv *Server) uncount(s *Session, why *protocol.Error) {
+	if s.addr == nil {
+		return
+	}
+	sv.discharge(s)
+	sv.conf.Observer.end(why)
+}
+
+// discharge takes back what count and become have counted, when nobody changes who
 // the client is any more.
-func (sv *Server) uncount(s *Session) {
+func (sv *Server) discharge(s *Session) {
 	sv.addrs.Release(s.addr)
 	sv.users.remove(user(s.client.who))
 }

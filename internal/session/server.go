@@ -150,7 +150,7 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 	sv.mu.Lock()
 	if err := sv.closedTo(len(sv.sessions)); err != nil {
 		sv.mu.Unlock()
-		sv.uncount(s)
+		sv.discharge(s)
 		sv.conf.Observer.reject(err)
 		return nil, err
 	}

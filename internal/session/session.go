@@ -54,7 +54,7 @@ type Session struct {
 	server    *Server
 	id        string
 	outlet    Outlet
-	addr      *Bucket // of the client's address
+	addr      *Bucket // of the client's address; nil if it is the program itself
 	worker    uint16
 	heartbeat Heartbeat
 
@@ -295,8 +295,7 @@ func (s *Session) End(why *protocol.Error) {
 	for _, e := range entries {
 		e.end()
 	}
-	s.server.uncount(s)
-	s.server.conf.Observer.end(why)
+	s.server.uncount(s, why)
 	s.server.remove(s)
 	s.outlet.End(why)
 }
