@@ -23,7 +23,9 @@ type cli struct {
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup."`
 	Bench     benchCmd     `cmd:"" help:"Measure a server."`
 
+	Token       tokenCmd       `cmd:"" help:"Print a token for a client."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Say what is wrong with a configuration file."`
+	Doctor      doctorCmd      `cmd:"" help:"Look for what may be wrong with a machine, a configuration, or a server."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -58,7 +58,8 @@ func abandon(server *starling.Server, err error) error {
 	return errors.Join(err, server.Shutdown(last, 0))
 }
 
-func (c *Config) listen() string {
+// Address returns what the server listens on.
+func (c *Config) Address() string {
 	switch {
 	case c.Listen != "":
 		return c.Listen
@@ -107,7 +108,7 @@ func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics) 
 	if err != nil {
 		return abandon(server, err)
 	}
-	l, err := net.Listen("tcp", c.listen())
+	l, err := net.Listen("tcp", c.Address())
 	if err != nil {
 		return abandon(server, fmt.Errorf("listen: %w", err))
 	}
@@ -183,7 +184,10 @@ func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 	for _, path := range []string{"/ws", "/sse", "/poll", "/send", "/api/"} {
 		mux.Handle(path, server)
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Starling-Version", Version())
+		answer(w, http.StatusOK, "ok")
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := server.Ready(r.Context()); err != nil {
 			answer(w, http.StatusServiceUnavailable, err.Error())

@@ -2,6 +2,8 @@ package app
 
 import (
 	"log/slog"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/starling-rt/starling"
@@ -94,4 +96,43 @@ func (m *MemorySettings) tuning() starling.Tuning {
 	return starling.Tuning{
 		TailRecords: m.TailRecords, TailBytes: m.TailBytes, TotalTailBytes: m.TotalTailBytes, PageCacheBytes: m.PageCacheBytes,
 	}
+}
+
+// Environment returns the names of the environment variables that the settings have.
+func Environment() []string {
+	return append(environment(reflect.TypeFor[Settings](), "STARLING"), "STARLING_CONFIG")
+}
+
+func environment(t reflect.Type, prefix string) (names []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Tag.Get("kong") == "-" {
+			continue
+		}
+		if f.Type.Kind() == reflect.Struct {
+			names = append(names, environment(f.Type, prefix+"_"+upper(strings.TrimSuffix(f.Tag.Get("prefix"), "-")))...)
+			continue
+		}
+		name := f.Tag.Get("name")
+		if name == "" {
+			name = f.Name
+		}
+		names = append(names, prefix+"_"+upper(name))
+	}
+	return names
+}
+
+// upper writes LogLevel, APIKey and hmac-secret as LOG_LEVEL, API_KEY and
+// HMAC_SECRET.
+func upper(name string) string {
+	var b strings.Builder
+	for i, c := range name {
+		small := i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z'
+		ends := i > 0 && i+1 < len(name) && name[i+1] >= 'a' && name[i+1] <= 'z' && name[i-1] >= 'A' && name[i-1] <= 'Z'
+		if c >= 'A' && c <= 'Z' && (small || ends) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(c)
+	}
+	return strings.ToUpper(strings.ReplaceAll(b.String(), "-", "_"))
 }
