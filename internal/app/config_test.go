@@ -3,6 +3,7 @@ package app
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -162,5 +163,40 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	s.APIKey, s.Tokens.HMACSecret, s.Node = []string{"hushhush", ""}, []string{"hushhush", ""}, ""
 	if _, err = s.Config(f); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The guide names every setting, as it stands in the file and as a flag.
+func TestSettingsAreInTheGuide(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "guides", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide := string(raw)
+	var check func(typ reflect.Type, prefix string)
+	check = func(typ reflect.Type, prefix string) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name := prefix + f.Tag.Get("conf")
+			if f.Type.Kind() == reflect.Struct {
+				check(f.Type, name+".")
+				continue
+			}
+			if !strings.Contains(guide, "`"+name+"`") {
+				t.Errorf("the guide does not name %s", name)
+			}
+		}
+	}
+	check(reflect.TypeFor[Settings](), "")
+	for _, name := range Environment() {
+		flag := "--" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "STARLING_"), "_", "-"))
+		if !strings.Contains(guide, "`"+flag+"`") && !strings.Contains(guide, flag+" ") {
+			t.Errorf("the guide does not name %s", flag)
+		}
+	}
+	for _, event := range WebhookEvents {
+		if !strings.Contains(guide, "`"+event+"`") {
+			t.Errorf("the guide does not name the event %s", event)
+		}
 	}
 }
