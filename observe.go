@@ -1,6 +1,7 @@
 package starling
 
 import (
+	"context"
 	"time"
 
 	"github.com/starling-rt/starling/eventlog/pebblelog"
@@ -32,13 +33,20 @@ type Observer struct {
 	// Committed hears of each group of appends that the embedded store has
 	// synced.
 	Committed func(Commit)
+	// Trace begins an operation on a channel: "publish", and within it "append",
+	// and "hook" where one is asked. Clients' operations begin anew; those of
+	// Publish and of the HTTP API are within what ctx carries.
+	Trace func(ctx context.Context, operation, channel string) Span
 }
+
+// Span is an operation that is traced.
+type Span = session.Span
 
 // Commit is a group of appends that the embedded store has made durable.
 type Commit = pebblelog.Commit
 
 func (o *Observer) session() session.Observer {
-	return session.Observer{Ended: o.SessionEnded, Rejected: o.SessionRejected, Refused: o.CommandRefused}
+	return session.Observer{Ended: o.SessionEnded, Rejected: o.SessionRejected, Refused: o.CommandRefused, Trace: o.Trace}
 }
 
 func (o *Observer) transport() transport.Hooks {

@@ -14,6 +14,7 @@ import (
 // from its statistics when somebody asks.
 type metrics struct {
 	registry *prometheus.Registry
+	traces   *traces // nil without
 
 	ended, rejected, refused                *prometheus.CounterVec
 	bytesOut, slowWrites, handshakeFailures prometheus.Counter
@@ -58,7 +59,7 @@ func reason(code protocol.Code) string {
 
 // observer feeds the metrics.
 func (m *metrics) observer() starling.Observer {
-	return starling.Observer{
+	o := starling.Observer{
 		SessionEnded:    func(why protocol.Code) { m.ended.WithLabelValues(reason(why)).Inc() },
 		SessionRejected: func(why protocol.Code) { m.rejected.WithLabelValues(reason(why)).Inc() },
 		CommandRefused:  func(why protocol.Code) { m.refused.WithLabelValues(reason(why)).Inc() },
@@ -71,6 +72,8 @@ func (m *metrics) observer() starling.Observer {
 			m.commitSize.Observe(float64(c.Changes))
 		},
 	}
+	m.traces.observe(&o)
+	return o
 }
 
 // metric is one that is read from the server's statistics.

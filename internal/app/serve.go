@@ -44,11 +44,16 @@ func (c *Config) options(o starling.Observer) starling.Options {
 // Run serves until ctx ends, and then drains.
 func Run(ctx context.Context, c Config) error {
 	m := newMetrics()
-	server, err := starling.New(c.options(m.observer()))
+	t, err := openTraces(ctx, c.Logger)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, &c, server, m)
+	m.traces = t
+	server, err := starling.New(c.options(m.observer()))
+	if err == nil {
+		err = serve(ctx, &c, server, m)
+	}
+	return errors.Join(err, t.close(context.WithoutCancel(ctx)))
 }
 
 // abandon closes a server that has no clients.
@@ -181,8 +186,12 @@ func (c *Config) pageURL(addr net.Addr) string {
 
 func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 	mux := http.NewServeMux()
-	for _, path := range []string{"/ws", "/sse", "/poll", "/send", "/api/"} {
+	for _, path := range []string{"/ws", "/sse", "/poll", "/send"} {
 		mux.Handle(path, server)
+	}
+	mux.Handle("/api/", m.traces.serve(server))
+	if c.Dev {
+		mux.Handle("/dev/", server)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Starling-Version", Version())

@@ -43,6 +43,7 @@ type command struct {
 	protocol.Command
 	session *Session
 	answer  func(json []byte)
+	span    Span // of a publication
 }
 
 // handle obeys a command. The answer may come before handle returns, or later. A
@@ -139,6 +140,9 @@ func (c *command) reply(result []byte) {
 func (c *command) refuse(err *protocol.Error) {
 	c.session.server.stats.refused.Add(1)
 	c.session.server.conf.Observer.refuse(err)
+	if c.span != nil {
+		c.span.End(err)
+	}
 	c.answer(protocol.AppendRefusal(nil, c.ID, c.Channel, err))
 }
 

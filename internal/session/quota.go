@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"math"
 	"net/netip"
 	"sync"
@@ -44,6 +45,8 @@ type Observer struct {
 	Ended    func(why protocol.Code) // a session; 0 when its client went
 	Rejected func(why protocol.Code) // a session that was not opened
 	Refused  func(why protocol.Code) // a command
+	// Trace begins an operation: "publish", and within it "append" and "hook".
+	Trace func(ctx context.Context, operation, channel string) Span
 }
 
 func (o *Observer) end(why *protocol.Error)    { tell(o.Ended, why) }

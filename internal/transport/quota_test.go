@@ -215,3 +215,41 @@ func TestHooksOfWrites(t *testing.T) {
 		t.Errorf("got %d bytes and %d lags", bytes-before, lags)
 	}
 }
+
+// A write that a client takes longer than a second for is told.
+func TestHookOfSlowWrites(t *testing.T) {
+	for name, tls := range map[string]bool{"plain": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			slow := make(chan time.Duration, 100)
+			b := open(t, func(s *settings) {
+				s.tls = tls
+				s.transport.Hooks.SlowWrite = func(d time.Duration) { slow <- d }
+			})
+			w := b.dial()
+			w.subscribe("c")
+			large := `"` + strings.Repeat("x", 60_000) + `"`
+			began := time.Now()
+			eventually(t, "a while has passed", func() bool {
+				b.publish("c", large) // until the socket is full, and more
+				return time.Since(began) > 1500*time.Millisecond
+			})
+			go func() {
+				for {
+					if _, err := w.next(); err != nil {
+						return
+					}
+				}
+			}()
+			select {
+			case d := <-slow:
+				if d < time.Second {
+					t.Errorf("a write of %v was slow", d)
+				}
+			case <-time.After(patience):
+				t.Error("nobody was told")
+			}
+			w.conn.Close()
+			b.sessionsBecome(0)
+		})
+	}
+}
