@@ -247,8 +247,8 @@ func checkURL(text string) error {
 	return nil
 }
 
-// verbs are the verbs that there are.
-const verbs = "subscribe, publish, signal, presence, history, read, comment, write, admin and *"
+// allVerbs are the verbs that there are.
+const allVerbs = "subscribe, publish, signal, presence, history, read, comment, write, admin and *"
 
 // checkNamespaces returns the namespaces of the file.
 func (f *File) checkNamespaces(p *problems) starling.Namespaces {
@@ -262,7 +262,7 @@ func (f *File) checkNamespaces(p *problems) starling.Namespaces {
 		for key, verbs := range map[string][]starling.Verb{"anonymous": all[name].Anonymous, "users": all[name].Users} {
 			for i, verb := range verbs {
 				if err := (starling.Options{Namespaces: starling.Namespaces{"": {Users: []starling.Verb{verb}}}}).Check(); err != nil {
-					p.add(fmt.Sprintf("%s.%s[%d]", at, key, i), "", "there is no verb %q; there are %s", verb, verbs)
+					p.add(fmt.Sprintf("%s.%s[%d]", at, key, i), "", "there is no verb %q; there are %s", verb, allVerbs)
 				}
 			}
 		}

@@ -110,7 +110,7 @@ func TestConfigThatIsWrong(t *testing.T) {
 		change func(*Settings)
 		want   string
 	}{
-		"verb":             {"namespaces:\n  chat:\n    users: [subscribe, fly]\n", nil, `line 3: namespaces.chat.users[1]: there is no verb "fly"`},
+		"verb":             {"namespaces:\n  chat:\n    users: [subscribe, fly]\n", nil, `line 3: namespaces.chat.users[1]: there is no verb "fly"; there are subscribe, publish,`},
 		"namespace":        {"namespaces:\n  'a b': {}\n", nil, "line 2: namespaces.a b: "},
 		"callback":         {"callbacks:\n  secret: s\n  publish: example.com\n", nil, `line 3: callbacks.publish: "example.com" is no URL`},
 		"password":         {"callbacks:\n  secret: s\n  publish: https://a:b@example.com\n", nil, `must not carry a password`},
