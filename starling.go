@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/starling-rt/starling/auth"
@@ -72,8 +73,11 @@ type Options struct {
 	// may connect from any port, and POST /dev/token makes tokens.
 	Dev bool
 	// AllowedOrigins are the origins of pages that may connect, beside the
-	// server's own: "https://example.com", or "*" for all.
+	// server's own: "https://example.com", "https://*.example.com" for what is
+	// below it, or "*" for all.
 	AllowedOrigins []string
+	// Proxies are believed who a request is from. Default: none is.
+	Proxies Proxies
 
 	// Limits of clients; see [Limits].
 	Limits Limits
@@ -85,21 +89,26 @@ type Options struct {
 	Node string
 	// Logger hears what operators should know. Default: slog.Default().
 	Logger *slog.Logger
+	// Observer hears what happens, for metrics. Default: nobody does.
+	Observer Observer
 }
 
 // Limits bound what one client can ask for. A zero value stands for the default,
 // a negative one for no limit; MaxMessage is then as high as it can be.
 type Limits struct {
-	MaxMessage    int           // bytes of a message; default 64 KiB, at most 1 MiB
-	MaxChannels   int           // subscriptions of a session; default 128
-	MaxSessions   int           // of this server; default: no limit
-	CommandRate   float32       // commands a second of a session; default 100
-	CommandBurst  float32       // commands at once of a session; default 200
-	AddressRate   float32       // commands a second of an address; default 2,000
-	AddressBurst  float32       // commands at once of an address; default 4,000
-	PingInterval  time.Duration // between heartbeats; default 25 s
-	PongWait      time.Duration // for the answer to one; default 10 s
-	NoCompression bool          // no permessage-deflate
+	MaxMessage      int           // bytes of a message; default 64 KiB, at most 1 MiB
+	MaxChannels     int           // subscriptions of a session; default 128
+	MaxWildcards    int           // of these, wildcards; default 16
+	MaxSessions     int           // of this server; default: no limit
+	UserSessions    int           // of one user on this server; default: no limit
+	AddressSessions int           // of one address on this server; default: no limit
+	CommandRate     float32       // commands a second of a session; default 100
+	CommandBurst    float32       // commands at once of a session; default 200
+	AddressRate     float32       // commands a second of an address; default 2,000
+	AddressBurst    float32       // commands at once of an address; default 4,000
+	PingInterval    time.Duration // between heartbeats; default 25 s
+	PongWait        time.Duration // for the answer to one; default 10 s
+	NoCompression   bool          // no permessage-deflate
 }
 
 // Tuning is how much memory fan-out may use.
@@ -117,10 +126,15 @@ type Server struct {
 	hub        *hub.Hub
 	sessions   *session.Server
 	transports *transport.Handler
+	api        *api.Handler
 	mux        *http.ServeMux
 	logger     *slog.Logger
 
+	live      atomic.Pointer[live]
+	reloading sync.Mutex // held by Reload
+
 	policy    *policy
+	devSecret string // of tokens made in development
 	revokeFor time.Duration
 	revoking  sync.Mutex // held by who changes what is revoked
 
@@ -130,14 +144,9 @@ type Server struct {
 
 // New returns a running server.
 func New(o Options) (*Server, error) {
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	if o.Limits.MaxMessage > protocol.MaxMessageBytes {
-		return nil, fmt.Errorf("starling: MaxMessage is %d, more than %d", o.Limits.MaxMessage, protocol.MaxMessageBytes)
-	}
-	if err := o.Namespaces.check(); err != nil {
-		return nil, fmt.Errorf("starling: %w", err)
+	o.setDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	engine := o.Engine
 	if engine == nil {
@@ -158,9 +167,7 @@ func New(o Options) (*Server, error) {
 
 // open makes the parts of the server, on its log.
 func (s *Server) open(o *Options, engine eventlog.Engine) error {
-	if o.Tokens.Leeway == 0 {
-		o.Tokens.Leeway = defaultLeeway
-	}
+	s.live.Store(&live{*o, o.Proxies.trust()})
 	dev, err := s.newPolicy(o)
 	if err != nil {
 		return err
@@ -175,13 +182,16 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 		Hub: s.hub, Log: s.log, Node: o.Node, Logger: o.Logger,
 		Policy: s.policy, Hooks: s.policy.sessionHooks(o.Hooks), HookTimeout: o.HookTimeout,
 		Kind: kinds(o.Namespaces, s.log, s.policy), ExpiryGrace: max(o.Tokens.Leeway, 0),
-		MaxMessage: l.MaxMessage, MaxChannels: l.MaxChannels, MaxSessions: l.MaxSessions,
-		Rate: l.CommandRate, Burst: l.CommandBurst, AddrRate: l.AddressRate, AddrBurst: l.AddressBurst,
-		Ping: l.PingInterval, PongWait: l.PongWait,
+		MaxMessage: l.MaxMessage, Limits: l.session(),
+		Ping: l.PingInterval, PongWait: l.PongWait, Observer: o.Observer.session(),
 	})
+	origins, err := transport.ParseOrigins(o.AllowedOrigins)
+	if err != nil {
+		return err // check has seen them
+	}
 	s.transports = transport.New(transport.Config{
-		Sessions: s.sessions, Cookie: o.TokenCookie, Origins: o.AllowedOrigins, LocalOrigins: o.Dev,
-		NoDeflate: l.NoCompression, Logger: o.Logger,
+		Sessions: s.sessions, Cookie: o.TokenCookie, Origins: origins, LocalOrigins: o.Dev,
+		NoDeflate: l.NoCompression, Hooks: o.Observer.transport(), Logger: o.Logger,
 	})
 	s.policy.explain = s.sessions.Explain
 	s.transports.Register(s.mux)
@@ -192,10 +202,10 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 			return dir, pebble.Backup(ctx, dir)
 		}
 	}
-	h := api.New(a)
-	h.Register(s.mux)
+	s.api = api.New(a)
+	s.api.Register(s.mux)
 	if dev != nil {
-		s.mux.HandleFunc("POST /dev/token", h.Guard(dev.serve))
+		s.mux.HandleFunc("POST /dev/token", s.api.Guard(dev.serve))
 	}
 	s.start()
 	return nil
@@ -205,8 +215,6 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 // for them.
 func (s *Server) newPolicy(o *Options) (*devTokens, error) {
 	s.policy = &policy{authorize: o.Authorize}
-	r := &rules{dev: o.Dev, namespaces: o.Namespaces}
-	tokens := o.Tokens
 	var dev *devTokens
 	if o.Dev {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -218,23 +226,31 @@ func (s *Server) newPolicy(o *Options) (*devTokens, error) {
 				return nil, err
 			}
 		}
-		tokens.Secrets = append(slices.Clone(tokens.Secrets), secret)
+		s.devSecret = secret
 		// Who signs with a secret of one's own says what these must have as well.
 		signer, err := auth.NewSigner(auth.SignerOptions{Secret: secret})
 		if err != nil {
 			return nil, err
 		}
-		dev = &devTokens{signer: signer, issuer: tokens.Issuer, audience: tokens.Audience}
+		dev = &devTokens{signer: signer, issuer: o.Tokens.Issuer, audience: o.Tokens.Audience}
 	}
-	if len(tokens.Secrets)+len(tokens.Keys)+len(tokens.JWKS) > 0 {
-		v, err := auth.New(tokens)
-		if err != nil {
-			return nil, err
-		}
-		r.verifier = v
+	v, err := s.verifier(o.Tokens)
+	if err != nil {
+		return nil, err
 	}
-	s.policy.rules.Store(r)
+	s.policy.rules.Store(&rules{dev: o.Dev, namespaces: o.Namespaces, verifier: v})
 	return dev, nil
+}
+
+// verifier makes what checks tokens; nil if there is no key.
+func (s *Server) verifier(tokens auth.Options) (*auth.Verifier, error) {
+	if s.devSecret != "" {
+		tokens.Secrets = append(slices.Clone(tokens.Secrets), s.devSecret)
+	}
+	if len(tokens.Secrets)+len(tokens.Keys)+len(tokens.JWKS) == 0 {
+		return nil, nil
+	}
+	return auth.New(tokens)
 }
 
 // startTimeout bounds what a start waits for the log.
@@ -255,21 +271,26 @@ func (s *Server) start() {
 // defaultLeeway is by how much clocks may differ.
 const defaultLeeway = 30 * time.Second
 
+func (o *Options) setDefaults() {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Tokens.Leeway == 0 {
+		o.Tokens.Leeway = defaultLeeway
+	}
+}
+
 func openEngine(o *Options) (eventlog.Engine, error) {
 	if o.Data == "" {
 		return memory.New(memory.Options{Policies: o.Namespaces.Policies()}), nil
 	}
-	return pebblelog.Open(o.Data, pebblelog.Options{Policies: o.Namespaces.Policies(), Logger: o.Logger})
+	return pebblelog.Open(o.Data, pebblelog.Options{Policies: o.Namespaces.Policies(), Logger: o.Logger, Committed: o.Observer.Committed})
 }
 
 func localOrigin(origin string) bool {
 	u, err := url.Parse(origin)
 	return err == nil && transport.IsLocal(u.Hostname())
 }
-
-// ServeHTTP serves /ws, /sse, /poll, /send and /api/v1/, in development /dev/token
-// too.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Publication says how to publish, beyond the data.
 type Publication struct {

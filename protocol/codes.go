@@ -27,6 +27,7 @@ const (
 	TokenExpired  Code = 4107 // the token has expired: get a new one
 	Revoked       Code = 4108 // the token, or its user, was revoked
 	Disconnected  Code = 4109 // the session was ended by the application
+	TooMany       Code = 4110 // the user or the address has as many sessions as it may have
 	AlreadyThere  Code = 4200 // subscribed already
 	NotThere      Code = 4201 // not subscribed
 	KeyReused     Code = 4202 // the idempotency key was used for other data
@@ -64,6 +65,7 @@ var codes = map[Code]codeInfo{
 	TokenExpired:  {"token_expired", 401, false},
 	Revoked:       {"revoked", 403, false},
 	Disconnected:  {"disconnected", 403, false},
+	TooMany:       {"too_many_sessions", 429, true},
 	AlreadyThere:  {"already_subscribed", 409, false},
 	NotThere:      {"not_subscribed", 409, false},
 	KeyReused:     {"key_reused", 409, false},

@@ -34,12 +34,17 @@ type file struct {
 	contentType, etag string
 }
 
-// Handler serves the pages, and a page that says so for what is not there.
-func Handler() http.Handler {
+// Handler serves the pages, and a page that says so for what is not there. base is
+// the path below which clients see them, "" or such as "/rt"; links within the
+// pages are relative, but for those of the page for what is not there, which may
+// be asked for at any depth.
+func Handler(base string) http.Handler {
 	pages, err := load()
 	if err != nil {
 		panic(err) // the files are embedded
 	}
+	lost := pages["/404.html"]
+	lost.body = bytes.ReplaceAll(lost.body, []byte(`="/`), []byte(`="`+base+`/`))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -57,7 +62,6 @@ func Handler() http.Handler {
 		}
 		f, ok := pages[name]
 		if !ok {
-			lost := pages["/404.html"]
 			h.Set("Content-Type", lost.contentType)
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write(lost.body) // the client may be gone

@@ -19,7 +19,7 @@ func get(t *testing.T, method, path string, header http.Header) *httptest.Respon
 		r.Header[k] = v
 	}
 	w := httptest.NewRecorder()
-	web.Handler().ServeHTTP(w, r)
+	web.Handler("").ServeHTTP(w, r)
 	return w
 }
 

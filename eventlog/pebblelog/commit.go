@@ -347,11 +347,16 @@ func (e *Engine) runPublisher() {
 	for g := range e.committer.publish {
 		if g.sync && g.applied {
 			e.health.waiting.Store(g.at)
+			began := time.Now()
 			if err := g.batch.SyncWait(); err != nil {
 				e.health.breakDown(fmt.Errorf("sync: %w", err))
 				e.opts.Logger.Error("nothing can be stored any more", "dir", e.dir, "err", err)
 			}
 			e.health.waiting.Store(0)
+			if e.opts.Committed != nil {
+				now := time.Now()
+				e.opts.Committed(Commit{len(g.ops), now.Sub(time.Unix(0, g.at)), now.Sub(began)})
+			}
 		}
 		if g.err == nil {
 			g.err = e.health.broken()

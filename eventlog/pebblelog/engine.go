@@ -47,6 +47,17 @@ type Options struct {
 	// MinFreeBytes is how much of the disk is left alone: with less free,
 	// appends are refused. Default: 64 MiB; negative: do not look.
 	MinFreeBytes int64
+
+	// Committed hears of each group of changes that was synced. It must not
+	// block. Default: nobody does.
+	Committed func(Commit)
+}
+
+// Commit is a group of changes that was made durable by one sync.
+type Commit struct {
+	Changes int           // appends and others
+	Took    time.Duration // from when the group was made until it was durable
+	Sync    time.Duration // of it, waiting for the disk
 }
 
 func (o Options) withDefaults() Options {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/starling-rt/starling/eventlog"
@@ -29,7 +30,7 @@ type Config struct {
 	Log      *eventlog.Log
 	Sessions *session.Server
 
-	// Keys are the keys that open it.
+	// Keys are the keys that open it, until SetKeys.
 	Keys []string
 	// Open lets everybody in who is not a page of another origin. It is for
 	// development.
@@ -45,7 +46,7 @@ type Config struct {
 // Handler serves the API.
 type Handler struct {
 	conf Config
-	keys [][sha256.Size]byte
+	keys atomic.Pointer[[][sha256.Size]byte]
 }
 
 // New returns the handler of the API.
@@ -57,10 +58,17 @@ func New(conf Config) *Handler {
 		conf.WriteTimeout = transport.DefaultWriteTimeout
 	}
 	h := &Handler{conf: conf}
-	for _, k := range conf.Keys {
-		h.keys = append(h.keys, sha256.Sum256([]byte(k)))
-	}
+	h.SetKeys(conf.Keys)
 	return h
+}
+
+// SetKeys replaces the keys that open the API.
+func (h *Handler) SetKeys(keys []string) {
+	sums := make([][sha256.Size]byte, len(keys))
+	for i, k := range keys {
+		sums[i] = sha256.Sum256([]byte(k))
+	}
+	h.keys.Store(&sums)
 }
 
 // Register serves the API below /api/v1/.
@@ -89,19 +97,19 @@ func (h *Handler) Guard(f func(http.ResponseWriter, *http.Request) *protocol.Err
 func (h *Handler) check(r *http.Request) *protocol.Error {
 	key, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	sum := sha256.Sum256([]byte(key))
-	known := 0
-	for i := range h.keys {
-		known |= subtle.ConstantTimeCompare(sum[:], h.keys[i][:])
+	known, keys := 0, *h.keys.Load()
+	for i := range keys {
+		known |= subtle.ConstantTimeCompare(sum[:], keys[i][:])
 	}
 	origin := r.Header.Get("Origin")
 	switch {
 	case bearer && known == 1:
 		return nil
-	case bearer && len(h.keys) > 0:
+	case bearer && len(keys) > 0:
 		return protocol.Errorf(protocol.Unauthorized, "The API key is not one of this server's.")
 	case h.conf.Open && transport.NotRebound(r.Host) && (origin == "" || h.conf.Local(origin)):
 		return nil
-	case len(h.keys) == 0:
+	case len(keys) == 0:
 		return protocol.Errorf(protocol.Unauthorized, "The API is closed: start the server with --api-key KEY.")
 	}
 	return protocol.Errorf(protocol.Unauthorized, "The API needs a key: Authorization: Bearer KEY.")

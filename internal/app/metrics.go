@@ -1,11 +1,80 @@
 package app
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/starling-rt/starling"
+	"github.com/starling-rt/starling/protocol"
 )
+
+// metrics are those of a server: some are told by its observer, the rest is read
+// from its statistics when somebody asks.
+type metrics struct {
+	registry *prometheus.Registry
+	traces   *traces // nil without
+
+	ended, rejected, refused                *prometheus.CounterVec
+	bytesOut, slowWrites, handshakeFailures prometheus.Counter
+	delivery, commit, sync, commitSize      prometheus.Histogram
+}
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	byCode := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "starling_" + name, Help: help}, []string{"reason"})
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "starling_" + name, Help: help})
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "starling_" + name, Help: help, Buckets: buckets})
+	}
+	m.ended = byCode("sessions_ended_total", "Sessions that ended, by why.")
+	m.rejected = byCode("sessions_rejected_total", "Sessions that were not opened, by why.")
+	m.refused = byCode("commands_refused_total", "Commands that were answered with an error, by its name.")
+	m.bytesOut = counter("sent_bytes_total", "Bytes handed to the sockets of clients.")
+	m.slowWrites = counter("slow_writes_total", "Writes that a client took longer than a second for.")
+	m.handshakeFailures = counter("tls_handshake_errors_total", "TLS handshakes that failed.")
+	m.delivery = histogram("delivery_seconds", "From the append of a publication to the write to a subscriber's socket; one write of 16.",
+		[]float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60})
+	times := prometheus.ExponentialBuckets(0.0001, 2.5, 12)
+	m.commit = histogram("commit_seconds", "From taking up a group of appends until it was durable.", times)
+	m.sync = histogram("sync_seconds", "Of a commit, waiting for the disk.", times)
+	m.commitSize = histogram("commit_appends", "Appends in one commit.", prometheus.ExponentialBuckets(1, 4, 6))
+	m.registry.MustRegister(m.ended, m.rejected, m.refused, m.bytesOut, m.slowWrites, m.handshakeFailures, m.delivery, m.commit, m.sync, m.commitSize,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// reason is the name of a code as a label.
+func reason(code protocol.Code) string {
+	if code == 0 {
+		return "client_left"
+	}
+	return code.String()
+}
+
+// observer feeds the metrics.
+func (m *metrics) observer() starling.Observer {
+	o := starling.Observer{
+		SessionEnded:    func(why protocol.Code) { m.ended.WithLabelValues(reason(why)).Inc() },
+		SessionRejected: func(why protocol.Code) { m.rejected.WithLabelValues(reason(why)).Inc() },
+		CommandRefused:  func(why protocol.Code) { m.refused.WithLabelValues(reason(why)).Inc() },
+		Wrote:           func(bytes int) { m.bytesOut.Add(float64(bytes)) },
+		SlowWrite:       func(time.Duration) { m.slowWrites.Inc() },
+		Delivered:       func(lag time.Duration) { m.delivery.Observe(lag.Seconds()) },
+		Committed: func(c starling.Commit) {
+			m.commit.Observe(c.Took.Seconds())
+			m.sync.Observe(c.Sync.Seconds())
+			m.commitSize.Observe(float64(c.Changes))
+		},
+	}
+	m.traces.observe(&o)
+	return o
+}
 
 // metric is one that is read from the server's statistics.
 type metric struct {
@@ -19,7 +88,8 @@ type collector struct {
 	metrics []metric
 }
 
-func register(reg *prometheus.Registry, server *starling.Server) {
+// serve adds what is read from a server's statistics.
+func (m *metrics) serve(server *starling.Server) {
 	c := &collector{server: server}
 	gauge := func(name, help string, read func(*starling.Server) float64) {
 		c.metrics = append(c.metrics, metric{prometheus.NewDesc("starling_"+name, help, nil, nil), prometheus.GaugeValue, read})
@@ -33,16 +103,17 @@ func register(reg *prometheus.Registry, server *starling.Server) {
 	gauge("tail_bytes", "Bytes of the newest publications held in memory.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.TailBytes) })
 	counter("sessions_opened", "Sessions that were opened.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Opened) })
 	counter("commands", "Commands of clients.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Commands) })
-	counter("commands_refused", "Commands that were answered with an error.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Refused) })
 	counter("commands_limited", "Commands over a rate limit.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Limited) })
 	counter("publications_acknowledged", "Publications of clients that were acknowledged.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Published) })
 	counter("sessions_pongless", "Sessions ended because a heartbeat was not answered.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Pongless) })
 	counter("sessions_slow", "Sessions ended by a subscription that disconnects slow readers.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Slow) })
+	counter("recoveries", "Subscriptions that went on where their client was.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Recovered) })
+	counter("recovery_misses", "Subscriptions that could not, for what follows is no longer kept.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Unrecovered) })
 	counter("tail_misses", "Pages of the log read by subscriptions that fell out of the tail.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Misses) })
 	counter("tail_fills", "Reads of the log because a live record was missing.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Fills) })
 	counter("resets", "Subscriptions that were told that they missed publications.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Resets) })
 	counter("skips", "Times that a latest-only subscription left publications out.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Skips) })
-	reg.MustRegister(c, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(c)
 }
 
 // Describe implements [prometheus.Collector].

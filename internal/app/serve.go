@@ -10,62 +10,50 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/starling-rt/starling"
 	"github.com/starling-rt/starling/web"
 )
 
-// Config is what the binary was told.
-type Config struct {
-	Listen         string        // default: 127.0.0.1:8080 with Dev, otherwise :8080
-	Data           string        // a directory, or ":memory:"
-	Backups        string        // where backups are made; "" is nowhere
-	Dev            bool          // everything is open
-	Apps           bool          // serve the applications
-	APIKeys        []string      // of the HTTP API
-	ConfigFile     string        // JSON; see File
-	AllowedOrigins []string      // of pages that may connect
-	Drain          time.Duration // over which clients are sent away at the end
-	Node           string        // name of this node
-	Pprof          bool          // serve /debug/pprof/ to clients on this machine
-	RequestTimeout time.Duration // for a client to send the head of a request, and its body; default 10 s
-	AnswerTimeout  time.Duration // for a client to take an answer, with the longest wait of a poll; default 2 min
-	Limits         starling.Limits
-	Logger         *slog.Logger
-
-	// Started is called with the address when the server listens, if set.
-	Started func(addr string)
-}
-
-// Memory is the value of Config.Data that keeps nothing.
-const Memory = ":memory:"
-
-// Run serves until ctx ends, and then drains.
-func Run(ctx context.Context, c Config) error {
+// options are what the server is made with, or reloaded with.
+func (c *Config) options(o starling.Observer) starling.Options {
 	opts := starling.Options{
-		Dev: c.Dev, APIKeys: c.APIKeys, AllowedOrigins: c.AllowedOrigins, Limits: c.Limits, Node: c.Node, Logger: c.Logger,
+		Dev: c.Dev, APIKeys: c.Access.APIKeys, AllowedOrigins: c.Access.AllowedOrigins, Proxies: c.Access.Proxies,
+		Namespaces: c.Access.Namespaces, Tokens: c.Access.Tokens, TokenCookie: c.Access.TokenCookie, Limits: c.Limits, Hub: c.Memory, Node: c.Node, Logger: c.Logger, Observer: o,
 	}
-	if c.ConfigFile != "" {
-		f, err := ReadFile(c.ConfigFile)
+	opts.Tokens.Refreshed = func(where string, keys int, err error) {
 		if err != nil {
-			return err
+			c.Logger.Warn("the keys of tokens could not be read; those known before are used on", "where", where, "err", err)
+			return
 		}
-		opts.Namespaces = f.namespaces()
+		c.Logger.Debug("the keys of tokens were read", "where", where, "keys", keys)
 	}
 	if c.Data != Memory {
 		opts.Data, opts.Backups = c.Data, c.Backups
 	}
-	server, err := starling.New(opts)
+	return opts
+}
+
+// Run serves until ctx ends, and then drains.
+func Run(ctx context.Context, c Config) error {
+	m := newMetrics()
+	t, err := openTraces(ctx, c.Logger)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, &c, server)
+	m.traces = t
+	server, err := starling.New(c.options(m.observer()))
+	if err == nil {
+		err = serve(ctx, &c, server, m)
+	}
+	return errors.Join(err, t.close(context.WithoutCancel(ctx)))
 }
 
 // abandon closes a server that has no clients.
@@ -75,51 +63,86 @@ func abandon(server *starling.Server, err error) error {
 	return errors.Join(err, server.Shutdown(last, 0))
 }
 
+// Address returns what the server listens on.
+func (c *Config) Address() string {
+	switch {
+	case c.Listen != "":
+		return c.Listen
+	case c.Dev && c.TLS.Cert != "":
+		return "127.0.0.1:8443"
+	case c.Dev:
+		return "127.0.0.1:8080"
+	case c.TLS.Cert != "":
+		return ":8443"
+	}
+	return ":8080"
+}
+
+// httpServer returns the HTTP server, and the certificate that it shows, if any.
+func httpServer(c *Config, server *starling.Server, m *metrics) (*http.Server, *certificate, error) {
+	if c.Timeouts.Request == 0 {
+		c.Timeouts.Request = 10 * time.Second
+	}
+	if c.Timeouts.Answer == 0 {
+		c.Timeouts.Answer = 2 * time.Minute
+	}
+	hs := &http.Server{
+		Handler:           routes(c, server, m),
+		ReadHeaderTimeout: c.Timeouts.Request,
+		// For bodies that no handler reads: net/http waits for them as well.
+		ReadTimeout:    2 * c.Timeouts.Request,
+		WriteTimeout:   c.Timeouts.Answer, // streams and polls set their own
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(handshakes{c.Logger.Handler(), m.handshakeFailures}, slog.LevelDebug),
+	}
+	if c.TLS.Cert == "" {
+		return hs, nil, nil
+	}
+	cert, err := openCertificate(c.TLS, c.Logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	secure(hs, cert)
+	return hs, cert, nil
+}
+
 // serve serves until ctx ends, and closes the server.
-func serve(ctx context.Context, c *Config, server *starling.Server) error {
-	if c.RequestTimeout == 0 {
-		c.RequestTimeout = 10 * time.Second
+func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics) error {
+	hs, cert, err := httpServer(c, server, m)
+	if err != nil {
+		return abandon(server, err)
 	}
-	if c.AnswerTimeout == 0 {
-		c.AnswerTimeout = 2 * time.Minute
-	}
-	listen := c.Listen
-	if listen == "" {
-		listen = ":8080"
-		if c.Dev {
-			listen = "127.0.0.1:8080"
-		}
-	}
-	l, err := net.Listen("tcp", listen)
+	l, err := net.Listen("tcp", c.Address())
 	if err != nil {
 		return abandon(server, fmt.Errorf("listen: %w", err))
 	}
-	hs := &http.Server{
-		Handler:           routes(c, server),
-		ReadHeaderTimeout: c.RequestTimeout,
-		// For bodies that no handler reads: net/http waits for them as well.
-		ReadTimeout:    2 * c.RequestTimeout,
-		WriteTimeout:   c.AnswerTimeout, // streams and polls set their own
-		IdleTimeout:    2 * time.Minute,
-		MaxHeaderBytes: 64 << 10,
-		ErrorLog:       slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
-	}
-	c.Logger.Info("listening", "addr", l.Addr().String(), "data", c.Data, "engine", server.Log().Info().Name)
-	if c.Apps {
-		c.Logger.Info("open " + pageURL(l.Addr()) + " in a browser, twice")
-	}
-	if c.Dev {
-		c.Logger.Warn("--dev: everybody may read and write everything; do not use it where others can reach it")
+	c.greet(l.Addr(), server)
+	failed := make(chan error, 1)
+	go func() {
+		if cert != nil {
+			failed <- hs.ServeTLS(l, "", "")
+		} else {
+			failed <- hs.Serve(l)
+		}
+	}()
+	hup := make(chan os.Signal, 1)
+	if c.Reread != nil {
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
 	}
 	if c.Started != nil {
 		c.Started(l.Addr().String())
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(l) }()
-	select {
-	case err := <-failed:
-		return abandon(server, fmt.Errorf("serve: %w", err))
-	case <-ctx.Done():
+	for running := true; running; {
+		select {
+		case err := <-failed:
+			return abandon(server, fmt.Errorf("serve: %w", err))
+		case <-hup:
+			c.reload(server, cert, m)
+		case <-ctx.Done():
+			running = false
+		}
 	}
 	c.Logger.Info("shutting down", "over", c.Drain)
 	last, cancel := context.WithTimeout(context.Background(), c.Drain+10*time.Second)
@@ -132,22 +155,48 @@ func serve(ctx context.Context, c *Config, server *starling.Server) error {
 	return err
 }
 
+// greet says where the server is to be found.
+func (c *Config) greet(addr net.Addr, server *starling.Server) {
+	c.Logger.Info("listening", "addr", addr.String(), "tls", c.TLS.Cert != "", "data", c.Data, "engine", server.Log().Info().Name)
+	if c.Apps {
+		c.Logger.Info("open " + c.pageURL(addr) + " in a browser, twice")
+	}
+	if c.Dev {
+		c.Logger.Warn("--dev: everybody may read and write everything; do not use it where others can reach it")
+	}
+}
+
 // pageURL returns where a browser on this machine finds the pages.
-func pageURL(addr net.Addr) string {
+func (c *Config) pageURL(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	ip, perr := netip.ParseAddr(host)
 	if err != nil || perr != nil || ip.IsLoopback() || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	scheme := "http"
+	if c.TLS.Cert != "" {
+		scheme = "https"
+	}
+	url := scheme + "://" + net.JoinHostPort(host, port)
+	if c.BasePath != "" {
+		url += c.BasePath + "/"
+	}
+	return url
 }
 
-func routes(c *Config, server *starling.Server) http.Handler {
+func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 	mux := http.NewServeMux()
-	for _, path := range []string{"/ws", "/sse", "/poll", "/send", "/api/"} {
+	for _, path := range []string{"/ws", "/sse", "/poll", "/send"} {
 		mux.Handle(path, server)
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.Handle("/api/", m.traces.serve(server))
+	if c.Dev {
+		mux.Handle("/dev/", server)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Starling-Version", Version())
+		answer(w, http.StatusOK, "ok")
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := server.Ready(r.Context()); err != nil {
 			answer(w, http.StatusServiceUnavailable, err.Error())
@@ -155,21 +204,41 @@ func routes(c *Config, server *starling.Server) http.Handler {
 		}
 		answer(w, http.StatusOK, "ready")
 	})
-	reg := prometheus.NewRegistry()
-	register(reg, server)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	m.serve(server)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	if c.Pprof {
 		registerPprof(mux)
 	}
 	if c.Apps {
-		mux.Handle("/", web.Handler())
+		mux.Handle("/", web.Handler(c.BasePath))
 	} else {
 		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, http.StatusOK, "This is a Starling server ("+version()+").\n\n"+
+			answer(w, http.StatusOK, "This is a Starling server ("+Version()+").\n\n"+
 				"WebSocket: /ws    Server-Sent Events: /sse?channel=NAME    long polling: /poll?channel=NAME\n\n"+
 				"Start it with --apps to have pages here that show what it does, and with --dev to let anonymous clients in.")
 		})
 	}
+	return below(c.BasePath, mux)
+}
+
+// below serves what h serves below a path.
+func below(base string, h http.Handler) http.Handler {
+	if base == "" {
+		return h
+	}
+	mux := http.NewServeMux()
+	mux.Handle(base+"/", http.StripPrefix(base, h))
+	mux.HandleFunc(base, func(w http.ResponseWriter, r *http.Request) {
+		to := base[strings.LastIndexByte(base, '/')+1:] + "/" // relative: a proxy may add to the path
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusPermanentRedirect)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusNotFound, "There is nothing here: this server was started with --base-path "+base+".")
+	})
 	return mux
 }
 
@@ -178,13 +247,4 @@ func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintln(w, text) // the client may be gone
-}
-
-// version returns the version that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "devel"
-	}
-	return strings.Trim(info.Main.Version, "()")
 }

@@ -74,7 +74,7 @@ func TestRunWhereAnotherListens(t *testing.T) {
 
 // Whoever trickles a request loses the connection, wherever it is.
 func TestRequestsThatTrickle(t *testing.T) {
-	addr, stop := run(t, Config{Data: Memory, Dev: true, RequestTimeout: 200 * time.Millisecond})
+	addr, stop := run(t, Config{Data: Memory, Dev: true, Timeouts: Timeouts{Request: 200 * time.Millisecond}})
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Error(err)
@@ -200,7 +200,7 @@ func on(t *testing.T, d *disk) (url string, server *starling.Server, stop func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	hs := httptest.NewServer(routes(&Config{}, server))
+	hs := httptest.NewServer(routes(&Config{}, server, newMetrics()))
 	return hs.URL, server, func() {
 		hs.CloseClientConnections()
 		hs.Close()

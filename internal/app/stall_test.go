@@ -11,7 +11,7 @@ import (
 
 // Whoever takes no answers loses the connection, wherever they come from.
 func TestAnswersThatNobodyTakes(t *testing.T) {
-	addr, stop := run(t, Config{Data: Memory, Dev: true, AnswerTimeout: 200 * time.Millisecond})
+	addr, stop := run(t, Config{Data: Memory, Dev: true, Timeouts: Timeouts{Answer: 200 * time.Millisecond}})
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)

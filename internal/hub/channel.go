@@ -87,6 +87,7 @@ func (c *channel) Deliver(l *eventlog.Live) {
 
 func (c *channel) deliver(l *eventlog.Live) {
 	f := publicationFrame(c.name, &l.Record)
+	f.time = l.Record.Time
 	c.mu.Lock()
 	c.hear(l.Epoch, f.offset)
 	news := false
@@ -123,6 +124,7 @@ func (c *channel) missing() bool { return c.heard.epoch == c.epoch && c.heard.of
 // learns that it missed something, its subscribers are told.
 func (c *channel) deliverWildcard(l *eventlog.Live) {
 	f := publicationFrame(l.Channel, &l.Record)
+	f.time = l.Record.Time
 	c.mu.Lock()
 	defer c.wake()
 	defer c.mu.Unlock()

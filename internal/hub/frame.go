@@ -19,7 +19,8 @@ const minDeflate = 256
 type Frame struct {
 	offset uint64
 	tags   map[string]string
-	head   int // length of the header in wire
+	time   int64 // when it was appended, in Unix milliseconds; 0 if it was not delivered live
+	head   int   // length of the header in wire
 	wire   []byte
 
 	once     sync.Once

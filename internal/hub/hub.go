@@ -222,6 +222,7 @@ func (h *Hub) Subscribe(ctx context.Context, name string, l Listener, j Join) (s
 		return s, false, fmt.Errorf("subscribe to %q: %w", name, err)
 	}
 	s.epoch, s.pos, s.signals = c.epoch, c.tail.head, c.ring.end()
+	s.joined = c.tail.head
 	switch {
 	case c.wildcard:
 		s.greeting = ResetWildcard
@@ -229,6 +230,13 @@ func (h *Hub) Subscribe(ctx context.Context, name string, l Listener, j Join) (s
 		s.pos = j.Since.Offset
 	default:
 		recovered = false
+	}
+	switch {
+	case !j.Resume || c.wildcard:
+	case recovered:
+		h.stats.recovered.Add(1)
+	default:
+		h.stats.unrecovered.Add(1)
 	}
 	return s, recovered, nil
 }
@@ -401,7 +409,7 @@ func (c *channel) unused() bool {
 
 // counters are what Stats reports.
 type counters struct {
-	channels, subscriptions, fills, misses, resets, skips atomic.Int64
+	channels, subscriptions, fills, misses, resets, skips, recovered, unrecovered atomic.Int64
 }
 
 // Stats is what the hub does, for metrics.
@@ -413,6 +421,8 @@ type Stats struct {
 	Misses        int64 // pages served to subscriptions that fell out of a tail
 	Resets        int64 // subscriptions that were told that they missed something
 	Skips         int64 // publications left out by "latest" subscriptions, in runs
+	Recovered     int64 // subscriptions that went on where they were
+	Unrecovered   int64 // subscriptions that could not
 }
 
 // Stats returns the counts at this moment.
@@ -420,5 +430,6 @@ func (h *Hub) Stats() Stats {
 	return Stats{
 		Channels: h.stats.channels.Load(), Subscriptions: h.stats.subscriptions.Load(), TailBytes: h.tailBytes.Load(),
 		Fills: h.stats.fills.Load(), Misses: h.stats.misses.Load(), Resets: h.stats.resets.Load(), Skips: h.stats.skips.Load(),
+		Recovered: h.stats.recovered.Load(), Unrecovered: h.stats.unrecovered.Load(),
 	}
 }

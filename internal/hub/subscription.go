@@ -71,6 +71,8 @@ type Subscription struct {
 	index   int  // in the channel's roster; guarded by its lock
 	waiting bool // for a page; guarded by the pages' lock
 
+	joined uint64 // the head when it was made; static after Subscribe
+
 	// Owned by who pulls.
 	Place
 	movedAt int64 // Unix seconds of the last Moved
@@ -104,6 +106,15 @@ func (s *Subscription) AppendPlace(dst []byte) []byte {
 		return dst
 	}
 	return protocol.AppendPlace(dst, s.channel.name, s.epoch, s.pos)
+}
+
+// Appended returns when a publication was appended, in Unix milliseconds, if it is
+// one that came live while the subscription was there; otherwise 0.
+func (s *Subscription) Appended(f *Frame) int64 {
+	if f.offset <= s.joined {
+		return 0
+	}
+	return f.time
 }
 
 // Behind tells whether there are publications after the position. It is for who

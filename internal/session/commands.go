@@ -52,6 +52,7 @@ type command struct {
 	protocol.Command
 	session *Session
 	answer  func(json []byte)
+	span    Span // of a publication
 }
 
 // handle obeys a command, unless err says why it cannot be obeyed. The answer may
@@ -119,17 +120,17 @@ func (s *Session) obey(c *command, always bool) {
 
 // limit takes a command off the session's and the address's rate.
 func (s *Session) limit() *protocol.Error {
-	conf, now := &s.server.conf, time.Now()
-	ok, over := s.bucket.Take(now, conf.Rate, conf.Burst)
-	if ok && s.addr != nil {
+	l, now := s.server.limits.Load(), time.Now()
+	ok, over := s.bucket.Take(now, l.Rate, l.Burst)
+	if ok {
 		// Nobody is ended for it: others behind the same address may be to blame.
-		ok, _ = s.addr.Take(now, conf.AddrRate, conf.AddrBurst)
+		ok, _ = s.addr.Take(now, l.AddrRate, l.AddrBurst)
 	}
 	if ok {
 		return nil
 	}
 	s.server.stats.limited.Add(1)
-	err := protocol.Errorf(protocol.RateLimited, "Too many commands. At most %v a second are obeyed, %v at once.", conf.Rate, conf.Burst)
+	err := protocol.Errorf(protocol.RateLimited, "Too many commands. At most %v a second are obeyed, %v at once.", l.Rate, l.Burst)
 	if over > drowned {
 		s.End(err)
 	}
@@ -146,6 +147,10 @@ func (c *command) reply(result []byte) {
 // refuse answers a command that is not obeyed.
 func (c *command) refuse(err *protocol.Error) {
 	c.session.server.stats.refused.Add(1)
+	c.session.server.conf.Observer.refuse(err)
+	if c.span != nil {
+		c.span.End(err)
+	}
 	c.answer(protocol.AppendRefusal(nil, c.ID, c.Channel, err))
 }
 
@@ -308,6 +313,8 @@ func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) 
 		return nil, protocol.Errorf(protocol.AlreadyThere, "The session is subscribed to %s already.", channel)
 	case len(s.entries) >= s.maxChannels():
 		return nil, protocol.Errorf(protocol.LimitReached, "This session has at most %d subscriptions.", s.maxChannels())
+	case s.tooManyWildcards(channel):
+		return nil, protocol.Errorf(protocol.LimitReached, "This session has at most %d wildcards.", s.server.limits.Load().MaxWildcards)
 	}
 	e := &entry{channel: channel, given: given}
 	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
@@ -318,10 +325,11 @@ func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) 
 // maxChannels is how many subscriptions the session can have: where its position
 // stands for all of them, no more than a position covers.
 func (s *Session) maxChannels() int {
+	most := s.server.limits.Load().MaxChannels
 	if s.heartbeat == Answered {
-		return s.server.conf.MaxChannels
+		return most
 	}
-	return min(s.server.conf.MaxChannels, protocol.MaxPositionChannels)
+	return min(most, protocol.MaxPositionChannels)
 }
 
 func (s *Session) find(channel string) *entry {

@@ -35,10 +35,14 @@ func user(who *auth.Identity) string {
 	return who.User
 }
 
-// identify sets who the client is, and sees that it ends with its token.
-func (s *Session) identify(who *auth.Identity) {
+// identify sets who the client is, and sees that it ends with its token; unless the
+// user has as many sessions as may be.
+func (s *Session) identify(who *auth.Identity) *protocol.Error {
 	s.mu.Lock()
-	s.client.who = who
+	if err := s.become(who); err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	wait := s.untilExpiry(time.Now())
 	if wait > 0 {
 		at := time.Now().Add(wait).Unix()
@@ -52,6 +56,7 @@ func (s *Session) identify(who *auth.Identity) {
 	if wait > 0 {
 		s.server.expiry.Add((*expiring)(s), wait)
 	}
+	return nil
 }
 
 // untilExpiry returns in how long the session ends or is to be looked at again, 0
@@ -128,7 +133,9 @@ func (s *Session) greet(who *auth.Identity, since protocol.Position) *protocol.E
 		}
 		who, channels = c.Identity, c.Channels
 	}
-	s.identify(who)
+	if err := s.identify(who); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	s.client.greeted = true
 	s.mu.Unlock()

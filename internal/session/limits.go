@@ -35,21 +35,20 @@ func (b *Bucket) Take(now time.Time, rate, burst float32) (ok bool, overdrawn fl
 func (b *Bucket) full(now time.Time, rate float32) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.used <= float32(now.UnixMilli()-b.since)/1000*rate
+	return rate <= 0 || b.used <= float32(now.UnixMilli()-b.since)/1000*rate
 }
 
 // Buckets are a bucket for each address.
 type Buckets struct {
-	Rate, Burst float32
-
 	mu     sync.Mutex
 	byAddr map[string]*Bucket
 	swept  time.Time
 }
 
 // Of returns the bucket of an address, for a session that gives it back with
-// Release.
-func (bs *Buckets) Of(addr string) *Bucket {
+// Release. It is nil if as many sessions have it as may, of which 0 stands for any
+// number. rate is that at which it refills.
+func (bs *Buckets) Of(addr string, rate float32, most int) *Bucket {
 	now := time.Now()
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -59,7 +58,7 @@ func (bs *Buckets) Of(addr string) *Bucket {
 	if now.Sub(bs.swept) > time.Minute {
 		bs.swept = now
 		for a, b := range bs.byAddr {
-			if b.users == 0 && b.full(now, bs.Rate) {
+			if b.users == 0 && b.full(now, rate) {
 				delete(bs.byAddr, a)
 			}
 		}
@@ -68,6 +67,9 @@ func (bs *Buckets) Of(addr string) *Bucket {
 	if b == nil {
 		b = &Bucket{}
 		bs.byAddr[addr] = b
+	}
+	if most > 0 && b.users >= most {
+		return nil
 	}
 	b.users++
 	return b

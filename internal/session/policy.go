@@ -150,10 +150,18 @@ func (sv *Server) Publish(ctx context.Context, p *Publishing) (eventlog.Appended
 }
 
 func (sv *Server) append(ctx context.Context, p *Publishing) (eventlog.Appended, error) {
+	span := sv.trace(ctx, "publish", p.Channel)
+	ctx = span.Within(ctx)
 	if k := sv.kind(p.Channel); k != nil {
-		return k.Publish(ctx, p)
+		done, err := k.Publish(ctx, p)
+		span.End(err)
+		return done, err
 	}
-	return sv.conf.Log.Append(ctx, p.append())
+	inner := sv.trace(ctx, "append", p.Channel)
+	done, err := sv.conf.Log.Append(ctx, p.append())
+	inner.End(err)
+	span.End(err)
+	return done, err
 }
 
 // append returns the plain meaning of a publication.

@@ -9,6 +9,7 @@ import (
 )
 
 func (s *Session) publish(c *command) {
+	c.span = s.server.trace(s.server.ctx, "publish", c.Channel)
 	v := c.verdict(auth.Publish)
 	switch {
 	case v == Refused:
@@ -36,7 +37,10 @@ func (s *Session) publishAsked(c *command) {
 	if hook := s.server.conf.Hooks.Publish; hook != nil {
 		ctx, cancel := context.WithTimeout(s.server.ctx, s.server.conf.HookTimeout)
 		defer cancel()
-		if err := hook(ctx, p); err != nil {
+		span := s.server.trace(c.span.Within(ctx), "hook", c.Channel)
+		err := hook(span.Within(ctx), p)
+		span.End(orNil(err))
+		if err != nil {
 			c.refuse(err)
 			return
 		}
@@ -48,13 +52,15 @@ func (s *Session) publishAsked(c *command) {
 	}
 	ctx, cancel := context.WithTimeout(s.server.ctx, s.server.conf.HookTimeout)
 	defer cancel()
-	c.stored(k.Publish(ctx, p))
+	c.stored(k.Publish(c.span.Within(ctx), p))
 }
 
 // store appends a publication that means nothing but itself.
 func (s *Session) store(c *command, p *Publishing) {
 	s.begin(1)
+	span := s.server.trace(c.span.Within(s.server.ctx), "append", p.Channel)
 	s.server.conf.Log.AppendAsync(p.append(), func(done eventlog.Appended, err error) {
+		span.End(err)
 		s.done(1)
 		c.stored(done, err)
 	})
@@ -66,6 +72,7 @@ func (c *command) stored(done eventlog.Appended, err error) {
 		c.fail(err)
 		return
 	}
+	c.span.End(nil)
 	c.session.server.stats.published.Add(1)
 	if c.ID != nil {
 		position := protocol.EncodePosition(c.Channel, done.Last.Epoch, done.Last.Offset)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"log/slog"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,15 +34,12 @@ type Config struct {
 	// ExpiryGrace is how long a session outlives its token. Default: not at all.
 	ExpiryGrace time.Duration
 
-	MaxMessage  int           // bytes of a message from a client; default 64 KiB
-	MaxChannels int           // subscriptions of a session; default 128
-	MaxSessions int           // of this server; default 0, no limit
-	Rate, Burst float32       // commands of a session; default 100/s, 200; negative: no limit
-	AddrRate    float32       // commands of an address; default 2,000/s; negative: no limit
-	AddrBurst   float32       // default 4,000
-	Ping        time.Duration // between heartbeats; default 25 s
-	PongWait    time.Duration // for the answer; default 10 s
-	Logger      *slog.Logger  // default: none
+	Limits                   // until SetLimits
+	MaxMessage int           // bytes of a message from a client; default 64 KiB
+	Ping       time.Duration // between heartbeats; default 25 s
+	PongWait   time.Duration // for the answer; default 10 s
+	Observer   Observer
+	Logger     *slog.Logger // default: none
 }
 
 // Server makes sessions and knows them. Its methods are safe for concurrent use.
@@ -51,7 +47,9 @@ type Server struct {
 	conf   Config
 	wheel  *wheel.Wheel // of heartbeats
 	expiry *wheel.Wheel // of tokens
+	limits atomic.Pointer[Limits]
 	addrs  Buckets
+	users  users
 
 	ctx    context.Context // ends with Close; bounds what sessions wait for
 	cancel context.CancelFunc
@@ -86,16 +84,8 @@ type Stats struct {
 func NewServer(conf Config) *Server {
 	setDefault(&conf.Node, "n1")
 	setDefault(&conf.MaxMessage, protocol.DefaultMaxMessageBytes)
-	setDefault(&conf.MaxChannels, 128)
-	setDefault(&conf.Rate, 100)
-	setDefault(&conf.Burst, 200)
-	setDefault(&conf.AddrRate, 2000)
-	setDefault(&conf.AddrBurst, 4000)
 	if conf.MaxMessage < 0 {
 		conf.MaxMessage = protocol.MaxMessageBytes
-	}
-	if conf.MaxChannels < 0 {
-		conf.MaxChannels = math.MaxInt
 	}
 	conf.Ping = max(conf.Ping, 0)
 	conf.PongWait = max(conf.PongWait, 0)
@@ -106,7 +96,7 @@ func NewServer(conf Config) *Server {
 	s := &Server{conf: conf, sessions: map[string]*Session{}}
 	s.wheel = wheel.New(time.Second, conf.Ping*2+conf.PongWait)
 	s.expiry = wheel.New(time.Second, expirySpan)
-	s.addrs.Rate, s.addrs.Burst = conf.AddrRate, conf.AddrBurst
+	s.SetLimits(conf.Limits)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -152,24 +142,24 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 	if sv.conf.Hooks.Connect != nil {
 		s.client.door = &o.Door
 	}
-	sv.mu.Lock()
-	switch {
-	case sv.draining || sv.closed:
-		sv.mu.Unlock()
-		return nil, goingAway()
-	case sv.conf.MaxSessions > 0 && len(sv.sessions) >= sv.conf.MaxSessions:
-		sv.mu.Unlock()
-		return nil, protocol.Errorf(protocol.Unavailable, "The server has as many sessions as it may have. Come back later.")
+	s.client.who = o.Identity
+	if err := sv.count(s, o.Door.Addr); err != nil {
+		sv.conf.Observer.reject(err)
+		return nil, err
 	}
-	if sv.conf.AddrRate > 0 {
-		s.addr = sv.addrs.Of(o.Door.Addr)
+	sv.mu.Lock()
+	if err := sv.closedTo(len(sv.sessions)); err != nil {
+		sv.mu.Unlock()
+		sv.discharge(s)
+		sv.conf.Observer.reject(err)
+		return nil, err
 	}
 	sv.next++
 	s.worker = uint16(sv.conf.Hub.WorkerOf(sv.next))
 	sv.sessions[s.id] = s
 	sv.mu.Unlock()
 	sv.stats.opened.Add(1)
-	s.identify(o.Identity)
+	_ = s.identify(o.Identity) // who has been counted already
 	if s.heartbeat != NoHeartbeat {
 		sv.wheel.Add(s, s.firstPing())
 	}

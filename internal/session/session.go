@@ -54,7 +54,7 @@ type Session struct {
 	server    *Server
 	id        string
 	outlet    Outlet
-	addr      *Bucket // of the client's address; nil without a limit
+	addr      *Bucket // of the client's address; nil if it is the program itself
 	worker    uint16
 	heartbeat Heartbeat
 
@@ -295,9 +295,7 @@ func (s *Session) End(why *protocol.Error) {
 	for _, e := range entries {
 		e.end()
 	}
-	if s.addr != nil {
-		s.server.addrs.Release(s.addr)
-	}
+	s.server.uncount(s, why)
 	s.server.remove(s)
 	s.outlet.End(why)
 }

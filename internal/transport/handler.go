@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/starling-rt/starling/internal/netpoll"
@@ -30,8 +31,8 @@ type Config struct {
 	Cookie string
 
 	// Origins are the origins of pages that may connect, beside the server's
-	// own: "https://example.com", or "*" for all.
-	Origins []string
+	// own, until SetOrigins.
+	Origins *Origins
 	// LocalOrigins allows pages from any port of this machine.
 	LocalOrigins bool
 
@@ -39,6 +40,7 @@ type Config struct {
 	NoPoller bool
 	// NoDeflate turns permessage-deflate off.
 	NoDeflate bool
+	Hooks     Hooks
 
 	BodyTimeout  time.Duration // for the body of a request to come; default 10 s
 	WriteTimeout time.Duration // for a client to take what it is sent; default 60 s
@@ -47,8 +49,9 @@ type Config struct {
 
 // Handler serves the transports. Its methods are safe for concurrent use.
 type Handler struct {
-	conf  Config
-	polls polls
+	conf    Config
+	polls   polls
+	origins atomic.Pointer[Origins]
 
 	mu     sync.Mutex // guards the following
 	closed bool
@@ -67,7 +70,9 @@ func New(conf Config) *Handler {
 	if conf.WriteTimeout == 0 {
 		conf.WriteTimeout = DefaultWriteTimeout
 	}
-	return &Handler{conf: conf}
+	h := &Handler{conf: conf}
+	h.origins.Store(conf.Origins)
+	return h
 }
 
 // Register serves the transports at /ws, /sse, /poll and /send.
@@ -115,10 +120,11 @@ func (h *Handler) allowOrigin(w http.ResponseWriter, r *http.Request) *protocol.
 	}
 	w.Header().Add("Vary", "Origin")
 	u, err := url.Parse(origin)
+	listed := h.origins.Load()
 	switch {
-	case err == nil && u.Host == r.Host:
-	case slices.Contains(h.conf.Origins, origin):
-	case slices.Contains(h.conf.Origins, "*"):
+	case err == nil && sameOrigin(u, r):
+	case err == nil && listed.allows(u):
+	case listed != nil && listed.all:
 		// Any page may connect, but not in the name of who looks at it.
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		return nil

@@ -3,7 +3,6 @@ package transport
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/starling-rt/starling/auth"
@@ -56,5 +55,5 @@ func (h *Handler) sameSide(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	return u.Host == r.Host || slices.Contains(h.conf.Origins, origin) || h.conf.LocalOrigins && IsLocal(u.Hostname())
+	return sameOrigin(u, r) || h.origins.Load().allows(u) || h.conf.LocalOrigins && IsLocal(u.Hostname())
 }

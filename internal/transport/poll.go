@@ -259,7 +259,9 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *
 	if p.expiry != nil {
 		p.expiry.Reset(pollLife)
 	}
-	WriteJSON(w, http.StatusOK, a.json(p.answered), h.conf.WriteTimeout) // what does not arrive is asked for again
+	body := a.json(p.answered)
+	WriteJSON(w, http.StatusOK, body, h.conf.WriteTimeout) // what does not arrive is asked for again
+	h.wrote(len(body))
 }
 
 // answer gathers what a poll is answered with. It is a [session.Writer].

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"time"
 
 	"github.com/starling-rt/starling/internal/netpoll"
 )
@@ -85,6 +86,7 @@ func (w *watched) Writable() {
 func (st *stream) goOn() bool {
 	if len(st.rest) > 0 {
 		n, err := st.polled.TryWrite(st.rest)
+		st.owner.wrote(n)
 		if err != nil {
 			st.rest = nil
 			st.close()
@@ -94,6 +96,10 @@ func (st *stream) goOn() bool {
 			return false
 		}
 		st.rest = nil
+	}
+	if st.blocked != 0 {
+		st.owner.took(time.Unix(0, st.blocked))
+		st.blocked = 0
 	}
 	return st.ended.Load() != nil || st.pump()
 }

@@ -16,7 +16,7 @@ import (
 // milliseconds.
 const sseRetry = 1000
 
-const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"
+const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\nConnection: close\r\n"
 
 // sse serves a stream of Server-Sent Events. On HTTP/1.1 the connection is taken
 // over, on HTTP/2 the handler's goroutine writes.
@@ -138,7 +138,7 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 	}
 	begin(s, all, lost)
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Accel-Buffering", "no")
 	rc := http.NewResponseController(w)
 	out := &writer{}
@@ -153,9 +153,14 @@ func (h *Handler) sseTwo(w http.ResponseWriter, r *http.Request, j join, lost bo
 			}
 			// Nothing else gets this goroutine out of a client that does not read.
 			_ = rc.SetWriteDeadline(time.Now().Add(h.conf.WriteTimeout)) // not every ResponseWriter can
+			began := time.Now()
 			if _, err := w.Write(out.buf); err != nil {
+				h.took(began)
 				return
 			}
+			h.wrote(len(out.buf))
+			h.took(began)
+			h.delivered(out.appended)
 		}
 		if rc.Flush() != nil {
 			return

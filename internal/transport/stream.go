@@ -62,6 +62,9 @@ type stream struct {
 	rest    []byte     // of what was encoded but could not be sent
 	said    bool       // the last word was said
 	lingers bool       // a polled connection is closed soon
+
+	appended int64 // when the last publication of rest was, if that is to be measured
+	blocked  int64 // Unix nanoseconds since when a polled connection takes nothing; 0: it does
 }
 
 // inbound is what the bytes of a connection go to. One goroutine at a time calls it.
@@ -201,14 +204,19 @@ func (st *stream) pump() bool {
 			continue
 		}
 		n, err := w.try()
+		st.owner.wrote(n)
 		if err != nil {
 			st.close() // the reader sees it, and ends the session
 			return true
 		}
 		if n < len(w.buf) {
-			st.rest = w.unsent(n)
+			st.rest, st.appended = w.unsent(n), 0
+			if st.polled != nil && st.blocked == 0 {
+				st.blocked = time.Now().UnixNano()
+			}
 			return false
 		}
+		st.owner.delivered(w.appended)
 	}
 	return true
 }
@@ -243,14 +251,18 @@ func (st *stream) drainOnce() bool {
 			st.stuck.Store(false)
 			return false
 		}
-		_, err := st.conn.Write(st.rest)
+		began := time.Now()
+		n, err := st.conn.Write(st.rest)
 		st.stuck.Store(false)
+		st.owner.wrote(n)
+		st.owner.took(began)
 		st.rest = nil
 		if err != nil {
 			st.abort()
 			return false
 		}
 		_ = st.conn.SetWriteDeadline(time.Time{}) // it would end a later write that need not wait
+		st.owner.delivered(st.appended)
 	}
 	if st.direct.Load() {
 		return !st.pump()
@@ -258,7 +270,7 @@ func (st *stream) drainOnce() bool {
 	w := writers.Get().(*writer)
 	w.reset(st)
 	more := st.session.Next(w, blockingBudget)
-	st.rest = append([]byte(nil), w.buf...)
+	st.rest, st.appended = append([]byte(nil), w.buf...), w.appended
 	w.release()
 	return more || len(st.rest) > 0
 }
@@ -441,6 +453,9 @@ type writer struct {
 	buf      []byte
 	segments []segment
 
+	turn     uint8 // one in sampleEvery is measured
+	appended int64 // when the last publication was, in Unix milliseconds, if this turn is measured
+
 	// For try: one closure for the life of the writer.
 	n   int
 	err error
@@ -463,6 +478,8 @@ var writers = sync.Pool{New: func() any {
 
 func (w *writer) reset(st *stream) {
 	w.st, w.buf = st, w.buf[:0]
+	w.turn++
+	w.appended = 0
 	clear(w.segments)
 	w.segments = w.segments[:0]
 }
@@ -537,6 +554,9 @@ func (w *writer) Len() int { return len(w.buf) }
 func (w *writer) Publication(s *hub.Subscription, f *hub.Frame, before hub.Place) {
 	w.segments = append(w.segments, segment{len(w.buf), s, before})
 	w.buf = w.st.framing.publication(w.buf, w.st, f)
+	if w.turn%sampleEvery == 0 {
+		w.appended = s.Appended(f)
+	}
 }
 
 // Signal implements [hub.Emitter].

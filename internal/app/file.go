@@ -1,0 +1,140 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/starling-rt/starling"
+	"github.com/starling-rt/starling/internal/config"
+)
+
+// File is the configuration file, in YAML or JSON: what the settings are, and what
+// is too much for flags.
+//
+//	listen: :8080
+//	limits: {userSessions: 20}
+//	namespaces:
+//	  chat:  {maxRecords: 100000, maxAge: 720h, users: [subscribe, publish, history]}
+//	  ticks: {memory: true, interval: 50ms, anonymous: [subscribe]}
+//
+// Durations are written as 300ms, 10s, 24h.
+type File struct {
+	Settings
+	Outside
+	Namespaces map[string]FileNamespace `conf:"namespaces"`
+
+	doc *config.Document
+}
+
+// Outside is what a backend of the application is asked and told over HTTP.
+type Outside struct {
+	Callbacks Callbacks `conf:"callbacks"`
+	Webhooks  []Webhook `conf:"webhooks"`
+}
+
+// Callbacks are URLs that are asked before something happens. Requests are signed
+// with the secret.
+type Callbacks struct {
+	Authorize string `conf:"authorize"` // may an identity do something on a channel?
+	Connect   string `conf:"connect"`   // may a session begin, and who is it?
+	Subscribe string `conf:"subscribe"`
+	Publish   string `conf:"publish"`
+	Call      string `conf:"call"` // answers calls of clients
+
+	Secret     string        `conf:"secret"`
+	SecretFile string        `conf:"secretFile"`
+	Timeout    time.Duration `conf:"timeout"` // for an answer; default 5 s
+	Cache      time.Duration `conf:"cache"`   // for how long an answer of authorize holds; default 10 s
+}
+
+// URLs returns the callbacks that are set, by their names in the file.
+func (c *Callbacks) URLs() map[string]string {
+	all := map[string]string{"authorize": c.Authorize, "connect": c.Connect, "subscribe": c.Subscribe, "publish": c.Publish, "call": c.Call}
+	for name, url := range all {
+		if url == "" {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// Webhook is a URL that is told what has happened. Requests are signed with the
+// secret.
+type Webhook struct {
+	URL        string   `conf:"url"`
+	Secret     string   `conf:"secret"`
+	SecretFile string   `conf:"secretFile"`
+	Events     []string `conf:"events"`   // of WebhookEvents; default: all
+	Channels   []string `conf:"channels"` // names, or patterns such as chat:*; default: all
+}
+
+// WebhookEvents are what webhooks can be told: the first subscription to a channel
+// began, the last one ended, something was published.
+var WebhookEvents = []string{"channel.occupied", "channel.vacated", "publication"}
+
+// FileNamespace is a [starling.Namespace] as it stands in the file.
+type FileNamespace struct {
+	MaxRecords int             `conf:"maxRecords"`
+	MaxBytes   int64           `conf:"maxBytes"`
+	MaxAge     time.Duration   `conf:"maxAge"`
+	Memory     bool            `conf:"memory"`
+	KeyWindow  time.Duration   `conf:"keyWindow"`
+	Interval   time.Duration   `conf:"interval"`
+	MaxSlots   int             `conf:"maxSlots"`
+	SlotTTL    time.Duration   `conf:"slotTTL"`
+	Anonymous  []starling.Verb `conf:"anonymous"`
+	Users      []starling.Verb `conf:"users"`
+}
+
+// ReadFile reads a configuration file. Errors name the lines.
+func ReadFile(name string) (*File, error) {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	f := &File{}
+	f.doc, err = config.Decode(name, raw, f)
+	return f, err
+}
+
+// Value returns what the file says of a setting, as a text or a list of such; nil
+// if it does not. The setting is known by where it stands in other settings.
+func (f *File) Value(setting any, in *Settings) any {
+	path := pathOf(setting, reflect.ValueOf(in).Elem(), "")
+	if path == "" {
+		return nil
+	}
+	return f.doc.Value(path)
+}
+
+// pathOf returns the path in the file of a setting, which is a pointer into a
+// struct of them; "" if it is not there.
+func pathOf(setting any, in reflect.Value, prefix string) string {
+	for i := range in.NumField() {
+		name := prefix + in.Type().Field(i).Tag.Get("conf")
+		field := in.Field(i)
+		if field.Addr().Interface() == setting {
+			return name
+		}
+		if field.Kind() == reflect.Struct {
+			if path := pathOf(setting, field, name+"."); path != "" {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+func (f *File) namespaces() starling.Namespaces {
+	all := starling.Namespaces{}
+	for name, n := range f.Namespaces {
+		all[name] = starling.Namespace{
+			MaxRecords: n.MaxRecords, MaxBytes: n.MaxBytes, MaxAge: n.MaxAge, Memory: n.Memory,
+			KeyWindow: n.KeyWindow, Interval: n.Interval, MaxSlots: n.MaxSlots,
+			SlotTTL: n.SlotTTL, Anonymous: n.Anonymous, Users: n.Users,
+		}
+	}
+	return all
+}
