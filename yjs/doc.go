@@ -106,6 +106,7 @@ type Doc struct {
 // edits is what local edits by index remember.
 type edits struct {
 	marks     map[int32]*markers
+	lastMarks *markers // the ones that were asked for last
 	markClock uint32
 	exact     bool // indexes inside surrogate pairs are taken as they are, as Yjs does
 }

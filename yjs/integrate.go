@@ -166,8 +166,8 @@ func (d *Doc) deleteItem(i int32) {
 		}
 		it.Flags |= store.FlagDeleted
 		if it.Flags&store.FlagMarker != 0 {
-			if ms := d.marks[it.Parent]; ms != nil {
-				ms.stale = true
+			if ms := d.marksOf(it.Parent); ms != nil {
+				ms.look(i)
 			}
 		}
 		d.tx.deleted = append(d.tx.deleted, span{it.Client, it.Clock, it.N})

@@ -36,9 +36,9 @@ func (a *Array) Append(c ...Content) error {
 		last := store.None
 		if ms := a.d.markersOf(a.t); ms != nil {
 			best := uint32(0)
-			for _, m := range ms.list {
-				if m.index > best {
-					last, best = m.item, m.index
+			for k, x := range ms.indexes {
+				if x > best {
+					last, best = ms.items[k], x
 				}
 			}
 		}

@@ -108,8 +108,8 @@ func (d *Doc) observe(t *txn) {
 			continue
 		}
 		if !t.local {
-			if m := d.marks[ty]; m != nil {
-				m.list = m.list[:0]
+			if m := d.marksOf(ty); m != nil {
+				m.clear()
 			}
 			if k := s.Types[ty].Kind; s.Types[ty].Formats && (k == store.KindText || k == store.KindXMLText) {
 				t.clean = true

@@ -257,7 +257,7 @@ func (d *Doc) takeChildren(t int32, list []int32) []int32 {
 		}
 	}
 	d.s.DropPositions(t)
-	delete(d.marks, t)
+	d.dropMarks(t)
 	s.DropEntries(t)
 	ty.Start, ty.Length, ty.Item = store.None, 0, store.None
 	ty.Kind = store.KindDead

@@ -276,8 +276,8 @@ func (u *Undo) pop(stack *[]undoStep) (changed bool) {
 		changed = u.apply(st)
 	}
 	for _, x := range d.tx.noted {
-		if m := d.marks[x.t]; m != nil && x.key == store.None {
-			m.list = m.list[:0]
+		if m := d.marksOf(x.t); m != nil && x.key == store.None {
+			m.clear()
 		}
 	}
 	if opened {
