@@ -23,6 +23,7 @@ type txn struct {
 	subdocs  struct{ added, removed []int32 }
 	clean    bool // formatting may need a clean-up
 	tracking bool // changed types are noted: somebody wants to know
+	single   bool // it is one call of a type's method
 }
 
 // A place is the sequence of a type (key none) or one of its keys.

@@ -144,6 +144,7 @@ func (h *handle) edit(f func() error) error {
 		return ErrDetached
 	}
 	opened := h.d.begin(nil, true)
+	h.d.tx.single = opened
 	err := f()
 	if opened {
 		h.d.commit()

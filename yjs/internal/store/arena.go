@@ -52,6 +52,12 @@ func (s *Store) Extend(i int32, p []byte) {
 	it.B += n
 }
 
+// ExtendText is Extend with a string; n is the UTF-16 units that it has.
+func (s *Store) ExtendText(i int32, text string) (n uint32) {
+	s.Extend(i, bytesOf(text))
+	return uint32(lib0.UTF16Len(bytesOf(text)))
+}
+
 // CutContent divides the content of it after k units: it keeps the left part,
 // the right part goes to r. Surrogate pairs that are cut become two U+FFFD.
 func (s *Store) CutContent(it, r *Item, k uint32) {
