@@ -45,8 +45,7 @@ func (a *Array) Append(c ...Content) error {
 		if last == store.None {
 			last = a.d.s.Types[a.t].Start
 			if ps := a.d.s.Sequence(a.t); ps != nil {
-				r := ps.Runs[len(ps.Runs)-1]
-				last = r.Items[len(r.Items)-1]
+				last = ps.Last()
 			}
 		}
 		for last != store.None && a.d.s.At(last).Right != store.None {
@@ -104,7 +103,7 @@ func (d *Doc) refBefore(t int32, index uint32) int32 {
 		}
 	} else if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			i, start := ps.EndingAt(s, index)
+			i, start := ps.EndingAt(index)
 			n, index = i, index-start
 		}
 	}
@@ -173,7 +172,7 @@ func (d *Doc) deleteList(t int32, index, n uint32) {
 	} else if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
 			var start uint32
-			i, start = ps.EndingAt(s, index)
+			i, start = ps.EndingAt(index)
 			index -= start
 		}
 	}
@@ -211,7 +210,7 @@ func (d *Doc) unitAt(t int32, index uint32) (i int32, off uint32, ok bool) {
 	}
 	if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			i, start := ps.EndingAt(s, index+1)
+			i, start := ps.EndingAt(index+1)
 			return i, index - start, true
 		}
 	}

@@ -11,7 +11,7 @@ import "github.com/starling-rt/starling/yjs/internal/store"
 const (
 	maxMarkers = 80
 	farWalk    = 64 // steps after which positions is asked
-	nearWalk   = 4  // and after which, when the sequence has an index already
+	nearWalk   = 2  // and after which, when the sequence has an index already
 )
 
 // A marker is a place: an item and the index at which it starts.
@@ -236,7 +236,7 @@ func (d *Doc) walk(t, p int32, at, index uint32) (int32, uint32) {
 // index inside, or after the one that ends there.
 func (d *Doc) jumpRight(ps *store.Positions, index uint32) (int32, uint32) {
 	s := &d.s
-	i, start := ps.EndingAt(s, index)
+	i, start := ps.EndingAt(index)
 	if n := s.At(i).Visible(); index < start+n || s.At(i).Right == store.None {
 		return i, start
 	}
@@ -246,7 +246,7 @@ func (d *Doc) jumpRight(ps *store.Positions, index uint32) (int32, uint32) {
 // jumpLeft is where a walk from the right to index ends: in the visible item
 // that holds the unit after index.
 func (d *Doc) jumpLeft(ps *store.Positions, index uint32) (int32, uint32) {
-	return ps.EndingAt(&d.s, index+1)
+	return ps.EndingAt(index+1)
 }
 
 // moveMarkers keeps the markers right after n units were put in or, when n is

@@ -214,7 +214,7 @@ func (d *Doc) indexOf(i int32) (index uint32) {
 	s := &d.s
 	if t := s.At(i).Parent; s.Types[t].Indexed || s.Types[t].Length >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			return ps.IndexOf(s, i)
+			return ps.IndexOf(i)
 		}
 	}
 	for l := s.At(i).Left; l != store.None; l = s.At(l).Left {

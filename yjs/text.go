@@ -154,8 +154,8 @@ func (d *Doc) skipTo(t int32, p *textPos, index uint32) {
 		return
 	}
 	s := &d.s
-	k, start := ps.Find(index)
-	for _, r := range ps.Runs[:k] {
+	at, start := ps.Find(index)
+	for r := range ps.Before(at) {
 		if !r.Valid {
 			r.Refold(s)
 		}
@@ -163,11 +163,9 @@ func (d *Doc) skipTo(t int32, p *textPos, index uint32) {
 			p.attrs.update(&s.Formats.All[f])
 		}
 	}
-	if k > 0 {
-		p.right = ps.Runs[k].Items[0]
-		p.left = s.At(p.right).Left
-		p.index = start
-	}
+	p.right = at.First()
+	p.left = s.At(p.right).Left
+	p.index = start
 }
 
 func (d *Doc) newFormat(t int32, p *textPos, key int32, v Value) {

@@ -357,7 +357,7 @@ func (d *Doc) tryMerge(c uint32, lp, rp store.Place) bool {
 		}
 	} else if l.Key == store.None {
 		if s.Types[l.Parent].Indexed {
-			s.Positions[l.Parent].Merged(s, li, ri)
+			s.Positions[l.Parent].Merged(li, ri)
 		}
 		if len(d.marks) > 0 {
 			d.mergedMarkers(l.Parent, li, ri)
