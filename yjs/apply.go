@@ -403,7 +403,8 @@ func (d *Doc) applyDelete(client, clock, end uint64) error {
 		}
 	}
 	c, _ := d.s.Lookup(client)
-	if !d.deleteRange(c, uint32(clock), uint32(end)) {
+	// What came with this update may have come deleted.
+	if !d.deleteRange(c, uint32(clock), uint32(end)) && uint32(clock) < d.before(d.tx, c) {
 		d.prog.stale = true
 	}
 	return nil

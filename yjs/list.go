@@ -210,7 +210,7 @@ func (d *Doc) unitAt(t int32, index uint32) (i int32, off uint32, ok bool) {
 	}
 	if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			i, start := ps.EndingAt(index+1)
+			i, start := ps.EndingAt(index + 1)
 			return i, index - start, true
 		}
 	}

@@ -121,7 +121,8 @@ func TestLongEditing(t *testing.T) {
 			checkStore(t, d)
 			for _, y := range [][3]string{
 				{"updates", hex.EncodeToString(x.hash.Sum(nil)), want.updates},
-				{"text", sha([]byte(d.Text("text").String())), want.text}, {"state", sha(d.Encode(nil)), want.v1},
+				{"text", sha([]byte(d.Text("text").String())), want.text},
+				{"state", sha(d.Encode(nil)), want.v1},
 			} {
 				if y[1] != y[2] {
 					t.Errorf("seed %d, client %d, %s: sum %s, that of Yjs is %s", want.seed, c, y[0], y[1], y[2])

@@ -246,7 +246,7 @@ func (d *Doc) jumpRight(ps *store.Positions, index uint32) (int32, uint32) {
 // jumpLeft is where a walk from the right to index ends: in the visible item
 // that holds the unit after index.
 func (d *Doc) jumpLeft(ps *store.Positions, index uint32) (int32, uint32) {
-	return ps.EndingAt(index+1)
+	return ps.EndingAt(index + 1)
 }
 
 // moveMarkers keeps the markers right after n units were put in or, when n is

@@ -158,9 +158,12 @@ func (d *Doc) finish(t *txn) {
 		}
 	}
 	t.deleted = joinSpans(t.deleted)
-	if t.tracking && (!t.local || d.tracking) {
+	switch {
+	case d.tracking:
 		t.changedTypes()
 		d.observe(t)
+	case t.tracking && !t.local:
+		d.forgetMarkers(t)
 	}
 	if !d.opts.KeepDeleted {
 		d.collect(t.deleted)

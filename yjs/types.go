@@ -106,8 +106,7 @@ func (h *handle) alive() bool {
 	if h.d == nil {
 		return false
 	}
-	ty := &h.d.s.Types[h.t]
-	return ty.Kind != store.KindDead && (ty.Item == store.None || !h.d.s.At(ty.Item).Deleted())
+	return h.d.stands(h.t)
 }
 
 // Doc is the document of which the type is part, or nil.

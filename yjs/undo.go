@@ -60,10 +60,7 @@ func NewUndo(d *Doc, opts UndoOptions, scope ...Content) (*Undo, error) {
 		}
 		u.scope = append(u.scope, sh.base().t)
 	}
-	d.tracking = true
-	i := len(d.onTxn)
-	d.onTxn = append(d.onTxn, u.record)
-	u.stop = func() { d.onTxn[i] = nil }
+	u.stop = d.watch(d.onTxn.add(u.record))
 	return u, nil
 }
 
