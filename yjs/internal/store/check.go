@@ -27,7 +27,10 @@ func (s *Store) Check() error {
 func (s *Store) checkClient(c uint32) error {
 	cl := &s.Clients[c]
 	var clock uint32
-	for _, block := range cl.blocks {
+	for b, block := range cl.blocks {
+		if len(cl.starts) != len(cl.blocks) || cl.starts[b] != clock {
+			return fmt.Errorf("client %d: block %d starts elsewhere", cl.ID, b)
+		}
 		for _, i := range block {
 			it := s.At(i)
 			switch {
