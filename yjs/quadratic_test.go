@@ -1,6 +1,8 @@
 package yjs
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,4 +205,40 @@ func TestManyRootsAndKeys(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestTypingInTurn has two clients type in turn, each in a text of its own, with and
+// without an observer. The bytes of a run may move as it grows, but not with every
+// character.
+func TestTypingInTurn(t *testing.T) {
+	const n = 40000
+	a, b := New(Options{ClientID: 1}), New(Options{ClientID: 2})
+	var updates [][]byte
+	for _, d := range []*Doc{a, b} {
+		d.OnUpdate(func(u *Update) { updates = append(updates, u.V1()) })
+	}
+	for i := range n {
+		must(t, a.Text("a").Insert(i, "x"))
+		must(t, b.Text("b").Insert(i, "é"))
+	}
+	for _, observed := range []bool{false, true} {
+		d := New(Options{ClientID: 3})
+		if observed {
+			d.Text("a").Observe(func(*Event) {})
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, u := range updates {
+			mustApply(t, d, u, false)
+		}
+		runtime.ReadMemStats(&after)
+		checkStore(t, d)
+		if d.Text("a").String() != strings.Repeat("x", n) || d.Text("b").String() != strings.Repeat("é", n) {
+			t.Error("another text")
+		}
+		// Each update of an observed document takes some hundreds of bytes for its event.
+		if got := after.TotalAlloc - before.TotalAlloc; got > 80<<20 {
+			t.Errorf("observed %v: %d MB allocated", observed, got>>20)
+		}
+	}
 }

@@ -348,7 +348,7 @@ func (d *Doc) tryMerge(c uint32, lp, rp store.Place) bool {
 		return false
 	}
 	s.Scan.Merged(s, li, ri)
-	s.JoinContent(l, r)
+	s.JoinContent(li, ri)
 	l.Flags |= r.Flags & store.FlagKeep
 	l.Right = r.Right
 	if r.Right != store.None {

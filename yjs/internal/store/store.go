@@ -102,11 +102,19 @@ type client struct {
 	State  uint32 // the next clock
 	Before uint32 // state before the transaction numbered stamp
 	Stamp  uint32
-	Spare  uint32 // end of the arena bytes reserved after the newest item's content
-	hitB   int32  // where the last look-up ended
+	room   room
+	hitB   int32 // where the last look-up ended
 	hitO   int32
 	blocks [][]int32 // the items in order of clock, in blocks of at most blockMax
 	starts []uint32  // the clock at which each block starts
+}
+
+// A room is arena bytes that are kept free behind the content of the item that a
+// client types on.
+type room struct {
+	item int32
+	at   uint32 // where it begins: the content of item ends there, or the room is void
+	n    uint32
 }
 
 const (
@@ -510,7 +518,6 @@ func (s *Store) Push(c uint32, i int32) {
 	}
 	cl.blocks[n-1] = append(cl.blocks[n-1], i)
 	cl.State = s.At(i).End()
-	cl.Spare = 0
 }
 
 // InsertAfter puts an item into the index after p and gives its place.
@@ -534,9 +541,6 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 	copy(block[at+1:], block[at:])
 	block[at] = i
 	cl.blocks[p.b] = block
-	if p.b == len(cl.blocks)-1 && at == len(block)-1 {
-		cl.Spare = 0
-	}
 	return Place{p.b, at}
 }
 
@@ -544,9 +548,6 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 func (s *Store) RemoveAt(c uint32, p Place) {
 	cl := &s.Clients[c]
 	block := cl.blocks[p.b]
-	if p.b == len(cl.blocks)-1 && p.o == len(block)-1 {
-		cl.Spare = 0
-	}
 	if len(block) == 1 {
 		cl.blocks, cl.starts = slices.Delete(cl.blocks, p.b, p.b+1), slices.Delete(cl.starts, p.b, p.b+1)
 		return
