@@ -165,7 +165,7 @@ func (h *handle) remove(index, n int) error {
 func (d *Doc) deleteList(t int32, index, n uint32) {
 	s := &d.s
 	at, total := index, n
-	i := s.Types[t].Start
+	i := d.firstVisible(t)
 	if m, ok := d.findMarker(t, index); ok {
 		i = m.item
 		index -= m.index
@@ -200,6 +200,22 @@ func (d *Doc) deleteList(t int32, index, n uint32) {
 		n -= v
 	}
 	d.moveMarkers(t, at, -int(total-n))
+}
+
+// firstVisible is the first item of a sequence that is visible, or one before it.
+func (d *Doc) firstVisible(t int32) int32 {
+	s := &d.s
+	i := s.Types[t].Start
+	for range farWalk {
+		if i == store.None || s.At(i).Visible() > 0 {
+			return i
+		}
+		i = s.At(i).Right
+	}
+	if ps := s.Sequence(t); ps != nil && s.Types[t].Length > 0 {
+		i, _ = ps.EndingAt(1)
+	}
+	return i
 }
 
 // unitAt finds the visible item that holds the unit at index, and the offset in it.

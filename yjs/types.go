@@ -339,11 +339,11 @@ func (d *Doc) content(it *store.Item, k uint32) Content {
 	switch it.Ref {
 	case codec.Any:
 		r := lib0.Reader{Buf: s.Bytes(it)}
-		r.Pos = codec.SkipValues(r.Buf, uint64(k))
+		r.Pos = s.Offset(it, k)
 		return r.Any()
 	case codec.JSON:
 		r := lib0.Reader{Buf: s.Bytes(it)}
-		r.Pos = codec.SkipStrings(r.Buf, uint64(k))
+		r.Pos = s.Offset(it, k)
 		return jsonValue(r.Bytes())
 	case codec.Binary:
 		return Bytes(s.Bytes(it))

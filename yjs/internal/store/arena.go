@@ -48,6 +48,7 @@ func (s *Store) Extend(i int32, p []byte) {
 // move writes the content of item i and what is to follow it to the end of the
 // arena, with as much room again.
 func (s *Store) move(i int32, it *Item, p []byte) {
+	delete(s.steps, it.A)
 	r := &s.Clients[it.Client].room
 	s.dead += int(r.n)
 	*r = room{item: i, n: it.B + uint32(len(p))}
@@ -92,12 +93,13 @@ func (s *Store) CutContent(it, r *Item, k uint32) {
 			s.cutPair(it, r, off)
 			return
 		}
-	case codec.Any:
-		off = codec.SkipValues(s.Bytes(it), uint64(k))
-	case codec.JSON:
-		off = codec.SkipStrings(s.Bytes(it), uint64(k))
+	case codec.Any, codec.JSON:
+		off = s.Offset(it, k)
 	}
 	r.A, r.B = it.A+uint32(off), it.B-uint32(off)
+	if it.Ref != codec.String {
+		s.shareSteps(it, r, k)
+	}
 	it.B = uint32(off)
 }
 
@@ -132,6 +134,7 @@ func (s *Store) JoinContent(li, ri int32) {
 	if !l.InArena() {
 		return
 	}
+	delete(s.steps, r.A)
 	cl := &s.Clients[l.Client]
 	end := l.A + l.B
 	switch {
@@ -145,6 +148,7 @@ func (s *Store) JoinContent(li, ri int32) {
 		s.dead += int(l.B + r.B)
 		s.move(li, l, s.Bytes(r)) // it may go on like that
 	default:
+		delete(s.steps, l.A)
 		off := uint32(len(s.Arena))
 		s.Arena = append(s.Arena, s.Bytes(l)...)
 		s.Arena = append(s.Arena, s.Bytes(r)...)
@@ -159,6 +163,7 @@ func (s *Store) DropContent(it *Item) {
 	switch {
 	case it.InArena():
 		s.dead += int(it.B)
+		delete(s.steps, it.A)
 	case it.Ref == codec.Format:
 		s.Formats.drop(it.A)
 	}
@@ -189,7 +194,7 @@ func (s *Store) Compact() {
 		})
 		*r = kept
 	}
-	s.Arena, s.dead = fresh, 0
+	s.Arena, s.dead, s.steps = fresh, 0, nil
 }
 
 // A Format is the content of a Format item: a key and a value.

@@ -29,6 +29,10 @@ func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 		var cut uint64
 		if it.Clock < clock {
 			cut = uint64(clock - it.Clock)
+			if it.Ref == codec.Any || it.Ref == codec.JSON {
+				b.CutAt(cut, s.Offset(it, clock-it.Clock))
+				cut = 0
+			}
 		}
 		w.Block(&b, cut)
 	}

@@ -132,8 +132,9 @@ type Store struct {
 	lastID    uint64 // look-up cache of clientOf
 	lastIndex uint32
 	Arena     []byte
-	Wide      bool // some text has been other than ASCII
-	dead      int  // bytes of the arena that nothing refers to
+	Wide      bool              // some text has been other than ASCII
+	dead      int               // bytes of the arena that nothing refers to
+	steps     map[uint32]*steps // by where the content starts in the arena
 	Types     []ytype
 	Keys      []string
 	keyOf     map[string]int32
