@@ -209,13 +209,9 @@ func TestManyRootsAndKeys(t *testing.T) {
 	})
 }
 
-// TestTypingInTurn has two clients type in turn, each in a text of its own, with and
-// without an observer. The bytes of a run may move as it grows, but not with every
-// character.
-func TestTypingInTurn(t *testing.T) {
-	const n = 40000
+// inTurn is what two clients write that type in turn, each in a text of its own.
+func inTurn(t *testing.T, n int) (updates [][]byte) {
 	a, b := New(Options{ClientID: 1}), New(Options{ClientID: 2})
-	var updates [][]byte
 	for _, d := range []*Doc{a, b} {
 		d.OnUpdate(func(u *Update) { updates = append(updates, u.V1()) })
 	}
@@ -223,6 +219,15 @@ func TestTypingInTurn(t *testing.T) {
 		must(t, a.Text("a").Insert(i, "x"))
 		must(t, b.Text("b").Insert(i, "é"))
 	}
+	return updates
+}
+
+// TestTypingInTurn has two clients type in turn, each in a text of its own, with and
+// without an observer. The bytes of a run may move as it grows, but not with every
+// character.
+func TestTypingInTurn(t *testing.T) {
+	const n = 40000
+	updates := inTurn(t, n)
 	for _, observed := range []bool{false, true} {
 		d := New(Options{ClientID: 3})
 		if observed {
