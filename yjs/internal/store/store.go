@@ -123,6 +123,14 @@ const (
 	blockMax  = 512
 )
 
+// An arena holds the contents of a document's items.
+type arena struct {
+	Arena []byte
+	Wide  bool              // some text has been other than ASCII
+	dead  int               // bytes that nothing refers to
+	steps map[uint32]*steps // by where the content starts
+}
+
 // A Store holds the structs of a document.
 type Store struct {
 	chunks    [][]Item
@@ -131,10 +139,7 @@ type Store struct {
 	clientOf  map[uint64]uint32
 	lastID    uint64 // look-up cache of clientOf
 	lastIndex uint32
-	Arena     []byte
-	Wide      bool              // some text has been other than ASCII
-	dead      int               // bytes of the arena that nothing refers to
-	steps     map[uint32]*steps // by where the content starts in the arena
+	arena
 	Types     []ytype
 	Keys      []string
 	keyOf     map[string]int32
