@@ -1,6 +1,10 @@
 package yjs
 
-import "github.com/starling-rt/starling/yjs/internal/store"
+import (
+	"math"
+
+	"github.com/starling-rt/starling/yjs/internal/store"
+)
 
 // Yjs finds the place of an index from up to 80 remembered places ("search
 // markers"). Where deleted items lie at the index, which neighbour a new item
@@ -50,11 +54,13 @@ func (ms *markers) remove(k int) {
 
 // nearest is the marker that is nearest to index, of several the last; -1 for none.
 func (ms *markers) nearest(index uint32) int {
-	best := ^uint64(0)
+	best := int64(math.MaxInt64)
 	for k, x := range ms.indexes {
-		best = min(best, uint64(absDiff(x, index))<<8|uint64(maxMarkers-k))
+		d := int64(x) - int64(index)
+		sign := d >> 63 // no branches: which side a marker is on cannot be foreseen
+		best = min(best, (d^sign-sign)<<8|int64(maxMarkers-k))
 	}
-	if best == ^uint64(0) {
+	if best == math.MaxInt64 {
 		return -1
 	}
 	return maxMarkers - int(best&0xff)
