@@ -93,6 +93,9 @@ func TestLongEditing(t *testing.T) {
 			"e7e80b8f31ae845b9514c0398a602648750dc076ffc5cfd5d4ddc1dd3f90cd35", "5cefa0821200a39b083c7694c8ac4131d9a7da0bccbccaac4bb0399b2545e497",
 		},
 	} {
+		if testing.Short() && want.steps > 20000 {
+			continue
+		}
 		x := &longEdit{t: t, state: want.seed, hash: sha256.New()}
 		for c := range x.docs {
 			d := New(Options{ClientID: uint64(c + 1)})
