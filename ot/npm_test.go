@@ -118,7 +118,7 @@ func TestDifferential(t *testing.T) {
 	t.Logf("seed %d for %v", seed, limit)
 	p := startPeer(t, seed)
 	d := &diff{t: t, seen: map[string]int{}, stats: map[string]int{}}
-	names := []string{"text-unicode", "rich-text", "json0", "json1"}
+	names := []string{"text-unicode", "text", "rich-text", "json0", "json1"}
 	start := time.Now()
 	for round := uint64(0); time.Since(start) < limit && len(d.seen) < 20; round++ {
 		for _, name := range names {

@@ -104,7 +104,8 @@ var (
 	// operation expects other content than it finds.
 	ErrMismatch = errors.New("ot: mismatch")
 	// ErrTooComplex means that two operations have so many parts that
-	// transforming one over the other would take too long.
+	// transforming one over the other would take too long, or that an operation is
+	// too large to be transformed over the many that were ordered since it was made.
 	ErrTooComplex = errors.New("ot: too complex")
 	// ErrConflict means that two operations cannot both be kept, and that the
 	// type leaves it to the caller what to do.

@@ -160,8 +160,19 @@ func (s *Server) rebase(sub Submission) (Op, error) {
 	if err != nil || len(over) == 0 {
 		return sub.Op, err
 	}
+	if n := len(over); n > maxRebase/MaxOpSize {
+		s.scratch = sub.Op.AppendJSON(s.scratch[:0])
+		if size := len(s.scratch); size > maxRebase/n {
+			s.scratch = nil
+			return nil, fmt.Errorf("operation of %d bytes for revision %d of %d: %w", size, sub.Base, s.revision, ErrTooComplex)
+		}
+	}
 	return transformAll(s.typ, sub.Op, over, Left)
 }
+
+// maxRebase bounds the bytes of an operation times the number of operations that it
+// is transformed over: what that takes grows with both.
+const maxRebase = 256 << 20
 
 func transformAll(typ Type, op Op, over []Op, side Side) (Op, error) {
 	if r, ok := typ.(Rebaser); ok {

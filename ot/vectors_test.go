@@ -22,6 +22,7 @@ import (
 // types are all types of this package, by the name that vectors give them.
 var types = map[string]ot.Type{
 	"text-unicode": text.Unicode,
+	"text":         text.UTF16,
 	"rich-text":    rich.Type{},
 	"json0":        json0.Type{},
 	"json1":        json1.Type{},

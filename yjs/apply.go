@@ -245,7 +245,7 @@ func (d *Doc) extendRun(c, rc uint32, b *codec.Block) bool {
 	s := &d.s
 	i := s.ItemAt(c, s.LastPlace(c))
 	it := s.At(i)
-	if it.Ref != codec.String || it.Key != store.None || it.Flags&^store.FlagMarker != 0 {
+	if !growable(it) {
 		return false
 	}
 	if b.HasRight {
@@ -258,19 +258,31 @@ func (d *Doc) extendRun(c, rc uint32, b *codec.Block) bool {
 	} else if it.Right != store.None || it.RightC != store.NoClient {
 		return false
 	}
-	d.touch(c)
 	s.Extend(i, b.Body)
-	n := uint32(b.Len)
-	s.Wide = s.Wide || len(b.Body) != int(b.Len)
+	d.grown(i, uint32(b.Len), len(b.Body) != int(b.Len))
+	return true
+}
+
+// growable tells whether an item may get more text in place.
+func growable(it *store.Item) bool {
+	return it.Ref == codec.String && it.Key == store.None && it.Flags&^store.FlagMarker == 0
+}
+
+// grown takes note that n units of text have been appended to item i, the newest
+// of its client.
+func (d *Doc) grown(i int32, n uint32, wide bool) {
+	s := &d.s
+	it := s.At(i)
+	d.touch(it.Client)
+	s.Wide = s.Wide || wide
 	it.N += n
-	s.Clients[c].State += n
+	s.Clients[it.Client].State += n
 	ty := &s.Types[it.Parent]
 	ty.Length += n
 	if ty.Indexed {
 		s.Positions[it.Parent].Extended(i, n)
 	}
 	d.change(it.Parent, store.None)
-	return true
 }
 
 // applyBlock turns a block, whose references are all there, into an item.
@@ -391,7 +403,8 @@ func (d *Doc) applyDelete(client, clock, end uint64) error {
 		}
 	}
 	c, _ := d.s.Lookup(client)
-	if !d.deleteRange(c, uint32(clock), uint32(end)) {
+	// What came with this update may have come deleted.
+	if !d.deleteRange(c, uint32(clock), uint32(end)) && uint32(clock) < d.before(d.tx, c) {
 		d.prog.stale = true
 	}
 	return nil

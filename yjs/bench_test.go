@@ -242,6 +242,25 @@ func BenchmarkLocalB4(b *testing.B) {
 	}
 }
 
+// BenchmarkLocalRandom is local typing at random places of 200,000 characters that
+// were each inserted on their own.
+func BenchmarkLocalRandom(b *testing.B) {
+	d := loaded(b, benchFile(b, "conc_random_a.bin"), benchFile(b, "conc_random_b.bin"))
+	n := 0
+	d.OnUpdate(func(u *Update) { n += len(u.V1()) })
+	x := d.Text("t")
+	r := rand.New(rand.NewPCG(1, 1))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := x.Insert(r.IntN(x.Len()), "x"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if n == 0 {
+		b.Fatal("nothing to broadcast")
+	}
+}
+
 func BenchmarkMergeB4(b *testing.B) {
 	list := split32(benchFile(b, "b4.updates.bin"))
 	b.ReportAllocs()

@@ -160,6 +160,7 @@ func (t *Text) ApplyDelta(delta Delta) error {
 		if err := t.d.room(size); err != nil {
 			return err
 		}
+		t.d.tx.single = len(delta) == 1
 		p := t.d.textStart(t.t)
 		for _, op := range delta {
 			if err := t.applyOp(&p, op); err != nil {

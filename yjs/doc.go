@@ -106,6 +106,7 @@ type Doc struct {
 // edits is what local edits by index remember.
 type edits struct {
 	marks     map[int32]*markers
+	lastMarks *markers // the ones that were asked for last
 	markClock uint32
 	exact     bool // indexes inside surrogate pairs are taken as they are, as Yjs does
 }
@@ -113,11 +114,11 @@ type edits struct {
 // observing is who wants to know.
 type observing struct {
 	tracking bool // changed types are noted
-	onUpdate []func(*Update)
-	onTxn    []func(*txn)
-	events   map[int32][]func(*Event)
-	deep     map[int32][]func([]*Event)
-	subdocs  []func(*Subdocs)
+	onUpdate hooks[func(*Update)]
+	onTxn    hooks[func(*txn)]
+	events   map[int32]*hooks[func(*Event)]
+	deep     map[int32]*hooks[func([]*Event)]
+	subdocs  hooks[func(*Subdocs)]
 }
 
 // scratch is memory that is used again.
@@ -171,8 +172,4 @@ func (d *Doc) Transact(origin any, f func()) {
 
 // OnUpdate calls f after every transaction that changed the document, with what
 // to send to others. The result stops that.
-func (d *Doc) OnUpdate(f func(*Update)) (stop func()) {
-	i := len(d.onUpdate)
-	d.onUpdate = append(d.onUpdate, f)
-	return func() { d.onUpdate[i] = nil }
-}
+func (d *Doc) OnUpdate(f func(*Update)) (stop func()) { return d.onUpdate.add(f) }

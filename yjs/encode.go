@@ -116,9 +116,5 @@ func (d *Doc) emit(t *txn) {
 		d.wanted = d.encodeTxn(t, false)
 	}
 	d.update = Update{Origin: t.origin, Local: t.local, doc: d, t: t}
-	for _, f := range d.onUpdate {
-		if f != nil {
-			f(&d.update)
-		}
-	}
+	d.onUpdate.each(func(f func(*Update)) { f(&d.update) })
 }

@@ -173,3 +173,43 @@ func ExampleMergeUpdates() {
 	fmt.Println(other.Text("note"))
 	// Output: a log of updates
 }
+
+// A document can hold the names of others, which are exchanged on their own.
+func ExampleSubdoc() {
+	doc := yjs.New(yjs.Options{})
+	doc.OnSubdocs(func(s *yjs.Subdocs) {
+		for _, sub := range s.Added {
+			fmt.Println("added", sub.GUID, sub.AutoLoad)
+		}
+		for _, sub := range s.Removed {
+			fmt.Println("removed", sub.GUID)
+		}
+	})
+	doc.Map("chapters").Set("one", &yjs.Subdoc{GUID: "chapter-1", AutoLoad: true})
+	if sub, ok := doc.Map("chapters").Get("one"); ok {
+		fmt.Println(sub.(*yjs.Subdoc).GUID)
+	}
+	doc.Map("chapters").Delete("one")
+	// Output:
+	// added chapter-1 true
+	// chapter-1
+	// removed chapter-1
+}
+
+// Providers speak encoding v1; v2 is smaller, for what is stored.
+func ExampleConvertV1ToV2() {
+	doc := yjs.New(yjs.Options{ClientID: 1})
+	for i := range 100 {
+		doc.Map("table").Set(fmt.Sprintf("row %02d", i), yjs.Int(i))
+	}
+	v1 := doc.Encode(nil)
+	v2, err := yjs.ConvertV1ToV2(v1)
+	fmt.Println(len(v2) < len(v1), err)
+
+	again := yjs.New(yjs.Options{})
+	again.ApplyV2(v2, nil)
+	fmt.Println(again.Map("table").Value("row 42"))
+	// Output:
+	// true <nil>
+	// 42
+}

@@ -33,11 +33,8 @@ func (d *Doc) split(i int32, p store.Place, k uint32) int32 {
 		to := s.Redone[store.IDKey{Client: r.Client, Clock: it.Clock}]
 		s.Redone[store.IDKey{Client: r.Client, Clock: r.Clock}] = store.IDKey{Client: to.Client, Clock: to.Clock + k}
 	}
-	spare := s.Clients[r.Client].Spare
 	s.InsertAfter(r.Client, p, j)
-	if r.A+r.B > it.A+it.B {
-		s.Clients[r.Client].Spare = spare // the right part ends where the whole did
-	}
+	s.RoomTo(i, j)
 	s.Scan.Split(s, i, j)
 	if r.Key == store.None && r.Parent != store.None && s.Types[r.Parent].Indexed {
 		s.Positions[r.Parent].Split(s, i, j)
@@ -166,8 +163,8 @@ func (d *Doc) deleteItem(i int32) {
 		}
 		it.Flags |= store.FlagDeleted
 		if it.Flags&store.FlagMarker != 0 {
-			if ms := d.marks[it.Parent]; ms != nil {
-				ms.stale = true
+			if ms := d.marksOf(it.Parent); ms != nil {
+				ms.look(i)
 			}
 		}
 		d.tx.deleted = append(d.tx.deleted, span{it.Client, it.Clock, it.N})

@@ -36,17 +36,16 @@ func (a *Array) Append(c ...Content) error {
 		last := store.None
 		if ms := a.d.markersOf(a.t); ms != nil {
 			best := uint32(0)
-			for _, m := range ms.list {
-				if m.index > best {
-					last, best = m.item, m.index
+			for k, x := range ms.indexes {
+				if x > best {
+					last, best = ms.items[k], x
 				}
 			}
 		}
 		if last == store.None {
 			last = a.d.s.Types[a.t].Start
 			if ps := a.d.s.Sequence(a.t); ps != nil {
-				r := ps.Runs[len(ps.Runs)-1]
-				last = r.Items[len(r.Items)-1]
+				last = ps.Last()
 			}
 		}
 		for last != store.None && a.d.s.At(last).Right != store.None {
@@ -104,7 +103,7 @@ func (d *Doc) refBefore(t int32, index uint32) int32 {
 		}
 	} else if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			i, start := ps.EndingAt(s, index)
+			i, start := ps.EndingAt(index)
 			n, index = i, index-start
 		}
 	}
@@ -166,14 +165,14 @@ func (h *handle) remove(index, n int) error {
 func (d *Doc) deleteList(t int32, index, n uint32) {
 	s := &d.s
 	at, total := index, n
-	i := s.Types[t].Start
+	i := d.firstVisible(t)
 	if m, ok := d.findMarker(t, index); ok {
 		i = m.item
 		index -= m.index
 	} else if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
 			var start uint32
-			i, start = ps.EndingAt(s, index)
+			i, start = ps.EndingAt(index)
 			index -= start
 		}
 	}
@@ -203,6 +202,22 @@ func (d *Doc) deleteList(t int32, index, n uint32) {
 	d.moveMarkers(t, at, -int(total-n))
 }
 
+// firstVisible is the first item of a sequence that is visible, or one before it.
+func (d *Doc) firstVisible(t int32) int32 {
+	s := &d.s
+	i := s.Types[t].Start
+	for range farWalk {
+		if i == store.None || s.At(i).Visible() > 0 {
+			return i
+		}
+		i = s.At(i).Right
+	}
+	if ps := s.Sequence(t); ps != nil && s.Types[t].Length > 0 {
+		i, _ = ps.EndingAt(1)
+	}
+	return i
+}
+
 // unitAt finds the visible item that holds the unit at index, and the offset in it.
 func (d *Doc) unitAt(t int32, index uint32) (i int32, off uint32, ok bool) {
 	s := &d.s
@@ -211,7 +226,7 @@ func (d *Doc) unitAt(t int32, index uint32) (i int32, off uint32, ok bool) {
 	}
 	if index >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			i, start := ps.EndingAt(s, index+1)
+			i, start := ps.EndingAt(index + 1)
 			return i, index - start, true
 		}
 	}

@@ -65,14 +65,38 @@ func (h *handle) Observe(f func(*Event)) (stop func()) {
 	if h.d == nil {
 		return func() {}
 	}
-	d := h.d
-	if d.events == nil {
-		d.events = make(map[int32][]func(*Event))
+	return h.d.watch(hookOf(&h.d.events, h.t).add(f))
+}
+
+// hookOf gives the hooks of one type.
+func hookOf[F any](all *map[int32]*hooks[F], t int32) *hooks[F] {
+	if *all == nil {
+		*all = make(map[int32]*hooks[F])
 	}
+	if (*all)[t] == nil {
+		(*all)[t] = new(hooks[F])
+	}
+	return (*all)[t]
+}
+
+// watch has changed types noted until the hook that stop takes away is the last.
+func (d *Doc) watch(stop func()) func() {
 	d.tracking = true
-	i, t := len(d.events[h.t]), h.t
-	d.events[t] = append(d.events[t], f)
-	return func() { d.events[t][i] = nil }
+	return func() {
+		stop()
+		n := len(d.onTxn) + len(d.subdocs)
+		for t, h := range d.events {
+			if n += len(*h); len(*h) == 0 {
+				delete(d.events, t)
+			}
+		}
+		for t, h := range d.deep {
+			if n += len(*h); len(*h) == 0 {
+				delete(d.deep, t)
+			}
+		}
+		d.tracking = n > 0 || d.opts.CleanFormats
+	}
 }
 
 // ObserveDeep calls f after every transaction that changed the type or something
@@ -81,22 +105,12 @@ func (h *handle) ObserveDeep(f func([]*Event)) (stop func()) {
 	if h.d == nil {
 		return func() {}
 	}
-	d := h.d
-	if d.deep == nil {
-		d.deep = make(map[int32][]func([]*Event))
-	}
-	d.tracking = true
-	i, t := len(d.deep[h.t]), h.t
-	d.deep[t] = append(d.deep[t], f)
-	return func() { d.deep[t][i] = nil }
+	return h.d.watch(hookOf(&h.d.deep, h.t).add(f))
 }
 
 // OnSubdocs calls f when subdocuments come or go. The result stops that.
 func (d *Doc) OnSubdocs(f func(*Subdocs)) (stop func()) {
-	i := len(d.subdocs)
-	d.subdocs = append(d.subdocs, f)
-	d.tracking = true
-	return func() { d.subdocs[i] = nil }
+	return d.watch(d.subdocs.add(f))
 }
 
 // observe calls the observers of a transaction.
@@ -104,12 +118,12 @@ func (d *Doc) observe(t *txn) {
 	s := &d.s
 	var all []*Event
 	for _, ty := range t.order {
-		if s.Types[ty].Kind == store.KindDead || s.Types[ty].Item != store.None && s.At(s.Types[ty].Item).Deleted() {
+		if !d.stands(ty) {
 			continue
 		}
 		if !t.local {
-			if m := d.marks[ty]; m != nil {
-				m.list = m.list[:0]
+			if m := d.marksOf(ty); m != nil {
+				m.clear()
 			}
 			if k := s.Types[ty].Kind; s.Types[ty].Formats && (k == store.KindText || k == store.KindXMLText) {
 				t.clean = true
@@ -120,21 +134,30 @@ func (d *Doc) observe(t *txn) {
 		}
 		e := &Event{Target: d.wrap(ty), Origin: t.origin, Local: t.local, d: d, t: t, h: ty}
 		all = append(all, e)
-		for _, f := range d.events[ty] {
-			if f != nil {
-				f(e)
-			}
+		if h := d.events[ty]; h != nil {
+			h.each(func(f func(*Event)) { f(e) })
 		}
 	}
 	d.observeDeep(all)
 	d.observeSubdocs(t)
-	for _, f := range d.onTxn {
-		if f != nil {
-			f(t)
-		}
-	}
+	d.onTxn.each(func(f func(*txn)) { f(t) })
 	if t.clean && d.opts.CleanFormats {
 		d.cleanFormats(t)
+	}
+}
+
+// stands tells whether a type is still part of the document.
+func (d *Doc) stands(t int32) bool {
+	ty := &d.s.Types[t]
+	return ty.Kind != store.KindDead && (ty.Item == store.None || !d.s.At(ty.Item).Deleted())
+}
+
+// forgetMarkers is what observe does when nobody observes.
+func (d *Doc) forgetMarkers(t *txn) {
+	for _, x := range t.noted {
+		if m := d.marksOf(x.t); m != nil && d.stands(x.t) {
+			m.clear()
+		}
 	}
 }
 
@@ -146,7 +169,7 @@ func (d *Doc) observeDeep(all []*Event) {
 	var order []int32
 	for _, e := range all {
 		for t := e.h; ; {
-			if len(d.deep[t]) > 0 {
+			if d.deep[t] != nil {
 				if above[t] == nil {
 					order = append(order, t)
 				}
@@ -162,10 +185,8 @@ func (d *Doc) observeDeep(all []*Event) {
 	for _, t := range order {
 		events := above[t]
 		slices.SortStableFunc(events, func(a, b *Event) int { return len(a.Path()) - len(b.Path()) })
-		for _, f := range d.deep[t] {
-			if f != nil {
-				f(events)
-			}
+		if h := d.deep[t]; h != nil {
+			h.each(func(f func([]*Event)) { f(events) })
 		}
 	}
 }
@@ -185,11 +206,7 @@ func (d *Doc) observeSubdocs(t *txn) {
 			sub.Removed = append(sub.Removed, d.subdoc(d.s.At(i)))
 		}
 	}
-	for _, f := range d.subdocs {
-		if f != nil {
-			f(&sub)
-		}
-	}
+	d.subdocs.each(func(f func(*Subdocs)) { f(&sub) })
 }
 
 // Path is the way from the root to the type.
@@ -214,7 +231,7 @@ func (d *Doc) indexOf(i int32) (index uint32) {
 	s := &d.s
 	if t := s.At(i).Parent; s.Types[t].Indexed || s.Types[t].Length >= farWalk {
 		if ps := d.s.Sequence(t); ps != nil {
-			return ps.IndexOf(s, i)
+			return ps.IndexOf(i)
 		}
 	}
 	for l := s.At(i).Left; l != store.None; l = s.At(l).Left {

@@ -212,3 +212,44 @@ func TestObserverEdits(t *testing.T) {
 	}
 	same(t, "state", other.Encode(nil), d.Encode(nil))
 }
+
+// TestStoppedObservers takes observers away, one of them in the middle of a round
+// and twice, and looks that the others stay and nothing is left.
+func TestStoppedObservers(t *testing.T) {
+	d := New(Options{})
+	x := d.Text("t")
+	var called []string
+	note := func(s string) { called = append(called, s) }
+	var stops []func()
+	stops = append(stops,
+		x.Observe(func(*Event) { note("first"); stops[1](); stops[1]() }),
+		x.Observe(func(*Event) { note("second") }),
+		x.ObserveDeep(func([]*Event) { note("deep") }),
+		d.OnSubdocs(func(*Subdocs) { note("subdocs") }),
+		d.OnUpdate(func(*Update) { note("update") }),
+	)
+	insert := func(want ...string) {
+		t.Helper()
+		called = nil
+		if err := x.Insert(0, "a"); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(called, want) {
+			t.Errorf("called %q, want %q", called, want)
+		}
+	}
+	insert("first", "deep", "update")
+	third := x.Observe(func(*Event) { note("third") })
+	stops[1]()
+	insert("first", "third", "deep", "update")
+	third()
+	stops[0]()
+	insert("deep", "update")
+	for _, stop := range stops {
+		stop()
+	}
+	insert()
+	if d.tracking || len(d.events)+len(d.deep)+len(d.onUpdate)+len(d.subdocs) > 0 {
+		t.Error("something is left of observers that were stopped")
+	}
+}

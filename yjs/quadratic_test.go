@@ -1,6 +1,10 @@
 package yjs
 
 import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,4 +207,140 @@ func TestManyRootsAndKeys(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// inTurn is what two clients write that type in turn, each in a text of its own.
+func inTurn(t *testing.T, n int) (updates [][]byte) {
+	a, b := New(Options{ClientID: 1}), New(Options{ClientID: 2})
+	for _, d := range []*Doc{a, b} {
+		d.OnUpdate(func(u *Update) { updates = append(updates, u.V1()) })
+	}
+	for i := range n {
+		must(t, a.Text("a").Insert(i, "x"))
+		must(t, b.Text("b").Insert(i, "é"))
+	}
+	return updates
+}
+
+// TestTypingInTurn has two clients type in turn, each in a text of its own, with and
+// without an observer. The bytes of a run may move as it grows, but not with every
+// character.
+func TestTypingInTurn(t *testing.T) {
+	const n = 40000
+	updates := inTurn(t, n)
+	for _, observed := range []bool{false, true} {
+		d := New(Options{ClientID: 3})
+		if observed {
+			d.Text("a").Observe(func(*Event) {})
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, u := range updates {
+			mustApply(t, d, u, false)
+		}
+		runtime.ReadMemStats(&after)
+		checkStore(t, d)
+		if d.Text("a").String() != strings.Repeat("x", n) || d.Text("b").String() != strings.Repeat("é", n) {
+			t.Error("another text")
+		}
+		// Each update of an observed document takes some hundreds of bytes for its event.
+		if got := after.TotalAlloc - before.TotalAlloc; got > 80<<20 {
+			t.Errorf("observed %v: %d MB allocated", observed, got>>20)
+		}
+	}
+}
+
+// TestLongRunOfValues appends to an array value by value, and has another client take
+// the values away again, from the last to the first and from the middle on.
+func TestLongRunOfValues(t *testing.T) {
+	const n = 60000
+	a := New(Options{ClientID: 1})
+	var appended, deleted [][]byte
+	list := &appended
+	a.OnUpdate(func(u *Update) { *list = append(*list, u.V1()) })
+	quick(t, func() {
+		for i := range n {
+			must(t, a.Array("list").Append(Int(i)))
+		}
+	})
+	b, c := New(Options{ClientID: 2}), New(Options{ClientID: 3})
+	for _, d := range []*Doc{b, c} {
+		mustApply(t, d, a.Encode(nil), false)
+	}
+	list = &deleted
+	quick(t, func() {
+		for i := range n {
+			if i%100 == 0 {
+				at := a.Array("list").Len() / 2
+				if got := a.Array("list").At(at); got.String() != Int(at).String() && i == 0 {
+					t.Errorf("value %d is %v", at, got)
+				}
+				must(t, a.Array("list").Delete(at, 1))
+				continue
+			}
+			must(t, a.Array("list").Delete(a.Array("list").Len()-1, 1))
+		}
+	})
+	quick(t, func() {
+		for _, u := range deleted {
+			mustApply(t, b, u, false)
+		}
+	})
+	quick(t, func() {
+		for k := range len(deleted) {
+			mustApply(t, c, deleted[len(deleted)-1-k], false)
+		}
+	})
+	want := a.Encode(nil)
+	same(t, "deleted in order", b.Encode(nil), want)
+	same(t, "deleted from the first on", c.Encode(nil), want)
+	checkStore(t, b)
+}
+
+// TestReachValues cuts long runs of values of many sizes at random and reads them.
+func TestReachValues(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var want []Content
+	d, e := New(Options{ClientID: 1}), New(Options{ClientID: 2})
+	list := d.Array("list")
+	d.OnUpdate(func(u *Update) { mustApply(t, e, u.V1(), false) })
+	for range 3000 {
+		at := r.IntN(len(want) + 1)
+		switch r.IntN(3) {
+		case 0:
+			at = len(want)
+			fallthrough
+		case 1:
+			var values []Content
+			for range 1 + r.IntN(120) {
+				values = append(values, []Value{Int(r.IntN(1 << 20)), String(strings.Repeat("v", r.IntN(9))), Null(), List(Int(1))}[r.IntN(4)])
+			}
+			must(t, list.Insert(at, values...))
+			want = slices.Insert(want, at, values...)
+		default:
+			n := min(len(want)-at, 1+r.IntN(100))
+			must(t, list.Delete(at, n))
+			want = slices.Delete(want, at, at+n)
+		}
+		for range 3 {
+			if len(want) > 0 {
+				k := r.IntN(len(want))
+				if got := list.At(k).String(); got != want[k].String() {
+					t.Fatalf("value %d of %d is %s, want %s", k, len(want), got, want[k])
+				}
+			}
+		}
+	}
+	same(t, "the other", e.Encode(nil), d.Encode(nil))
+	same(t, "loaded", loaded(t, d.Encode(nil)).Encode(nil), d.Encode(nil))
+	k := 0
+	for i, c := range e.Array("list").All() {
+		if c.String() != want[i].String() || e.Array("list").At(i).String() != c.String() {
+			t.Fatalf("value %d is %s, want %s", i, c, want[i])
+		}
+		k++
+	}
+	if k != len(want) {
+		t.Errorf("%d values, want %d", k, len(want))
+	}
 }

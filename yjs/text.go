@@ -154,8 +154,8 @@ func (d *Doc) skipTo(t int32, p *textPos, index uint32) {
 		return
 	}
 	s := &d.s
-	k, start := ps.Find(index)
-	for _, r := range ps.Runs[:k] {
+	at, start := ps.Find(index)
+	for r := range ps.Before(at) {
 		if !r.Valid {
 			r.Refold(s)
 		}
@@ -163,11 +163,9 @@ func (d *Doc) skipTo(t int32, p *textPos, index uint32) {
 			p.attrs.update(&s.Formats.All[f])
 		}
 	}
-	if k > 0 {
-		p.right = ps.Runs[k].Items[0]
-		p.left = s.At(p.right).Left
-		p.index = start
-	}
+	p.right = at.First()
+	p.left = s.At(p.right).Left
+	p.index = start
 }
 
 func (d *Doc) newFormat(t int32, p *textPos, key int32, v Value) {
@@ -257,6 +255,9 @@ func (d *Doc) insertText(t int32, p *textPos, part textPart, attrs attrList) {
 	}
 	d.minimize(p, attrs)
 	negated := d.insertAttrs(t, p, attrs)
+	if d.tx.single && len(negated) == 0 && part.embed == nil && d.typeOn(t, p, part.text) {
+		return
+	}
 	it := d.partItem(part)
 	d.moveMarkers(t, p.index, int(it.N))
 	p.right = d.newItem(t, store.None, p.left, p.right, it)
@@ -265,6 +266,31 @@ func (d *Doc) insertText(t int32, p *textPos, part textPart, attrs attrList) {
 	}
 	d.forward(p)
 	d.insertNegated(t, p, negated)
+}
+
+// typeOn appends text to the item on the left, when that is what merging would
+// come to: typing, one character after the other.
+func (d *Doc) typeOn(t int32, p *textPos, text string) bool {
+	s := &d.s
+	if p.left == store.None || d.tracking {
+		return false
+	}
+	it := s.At(p.left)
+	if cl := &s.Clients[it.Client]; !growable(it) || cl.ID != d.clientID || it.End() != cl.State {
+		return false
+	}
+	if p.right == store.None {
+		if it.RightC != store.NoClient {
+			return false
+		}
+	} else if r := s.At(p.right); it.RightC != r.Client || it.RightK != r.Clock {
+		return false
+	}
+	n := s.ExtendText(p.left, text)
+	d.moveMarkers(t, p.index, int(n))
+	d.grown(p.left, n, int(n) != len(text))
+	p.index += n
+	return true
 }
 
 // formatText gives n units the attributes; beyond the end it writes newlines, as
@@ -333,7 +359,7 @@ func (d *Doc) deleteText(t int32, p *textPos, n uint32) {
 		}
 		d.forward(p)
 	}
-	if start != store.None {
+	if start != store.None && s.Types[t].Formats {
 		d.cleanGap(start, p.right, startAttrs, &p.attrs)
 	}
 	d.moveMarkers(t, p.index, -int(total-n))

@@ -23,6 +23,7 @@ type txn struct {
 	subdocs  struct{ added, removed []int32 }
 	clean    bool // formatting may need a clean-up
 	tracking bool // changed types are noted: somebody wants to know
+	single   bool // it is one call of a type's method
 }
 
 // A place is the sequence of a type (key none) or one of its keys.
@@ -157,9 +158,12 @@ func (d *Doc) finish(t *txn) {
 		}
 	}
 	t.deleted = joinSpans(t.deleted)
-	if t.tracking && (!t.local || d.tracking) {
+	switch {
+	case d.tracking:
 		t.changedTypes()
 		d.observe(t)
+	case t.tracking && !t.local:
+		d.forgetMarkers(t)
 	}
 	if !d.opts.KeepDeleted {
 		d.collect(t.deleted)
@@ -257,7 +261,7 @@ func (d *Doc) takeChildren(t int32, list []int32) []int32 {
 		}
 	}
 	d.s.DropPositions(t)
-	delete(d.marks, t)
+	d.dropMarks(t)
 	s.DropEntries(t)
 	ty.Start, ty.Length, ty.Item = store.None, 0, store.None
 	ty.Kind = store.KindDead
@@ -344,7 +348,7 @@ func (d *Doc) tryMerge(c uint32, lp, rp store.Place) bool {
 		return false
 	}
 	s.Scan.Merged(s, li, ri)
-	s.JoinContent(l, r)
+	s.JoinContent(li, ri)
 	l.Flags |= r.Flags & store.FlagKeep
 	l.Right = r.Right
 	if r.Right != store.None {
@@ -356,7 +360,7 @@ func (d *Doc) tryMerge(c uint32, lp, rp store.Place) bool {
 		}
 	} else if l.Key == store.None {
 		if s.Types[l.Parent].Indexed {
-			s.Positions[l.Parent].Merged(s, li, ri)
+			s.Positions[l.Parent].Merged(li, ri)
 		}
 		if len(d.marks) > 0 {
 			d.mergedMarkers(l.Parent, li, ri)

@@ -106,8 +106,7 @@ func (h *handle) alive() bool {
 	if h.d == nil {
 		return false
 	}
-	ty := &h.d.s.Types[h.t]
-	return ty.Kind != store.KindDead && (ty.Item == store.None || !h.d.s.At(ty.Item).Deleted())
+	return h.d.stands(h.t)
 }
 
 // Doc is the document of which the type is part, or nil.
@@ -144,6 +143,7 @@ func (h *handle) edit(f func() error) error {
 		return ErrDetached
 	}
 	opened := h.d.begin(nil, true)
+	h.d.tx.single = opened
 	err := f()
 	if opened {
 		h.d.commit()
@@ -339,11 +339,11 @@ func (d *Doc) content(it *store.Item, k uint32) Content {
 	switch it.Ref {
 	case codec.Any:
 		r := lib0.Reader{Buf: s.Bytes(it)}
-		r.Pos = codec.SkipValues(r.Buf, uint64(k))
+		r.Pos = s.Offset(it, k)
 		return r.Any()
 	case codec.JSON:
 		r := lib0.Reader{Buf: s.Bytes(it)}
-		r.Pos = codec.SkipStrings(r.Buf, uint64(k))
+		r.Pos = s.Offset(it, k)
 		return jsonValue(r.Bytes())
 	case codec.Binary:
 		return Bytes(s.Bytes(it))

@@ -60,10 +60,7 @@ func NewUndo(d *Doc, opts UndoOptions, scope ...Content) (*Undo, error) {
 		}
 		u.scope = append(u.scope, sh.base().t)
 	}
-	d.tracking = true
-	i := len(d.onTxn)
-	d.onTxn = append(d.onTxn, u.record)
-	u.stop = func() { d.onTxn[i] = nil }
+	u.stop = d.watch(d.onTxn.add(u.record))
 	return u, nil
 }
 
@@ -276,8 +273,8 @@ func (u *Undo) pop(stack *[]undoStep) (changed bool) {
 		changed = u.apply(st)
 	}
 	for _, x := range d.tx.noted {
-		if m := d.marks[x.t]; m != nil && x.key == store.None {
-			m.list = m.list[:0]
+		if m := d.marksOf(x.t); m != nil && x.key == store.None {
+			m.clear()
 		}
 	}
 	if opened {

@@ -10,8 +10,12 @@ import (
 
 // maxSteps is how many pairs of components one Transform may look at; long strings
 // count for more. Each costs up to some microseconds, so that a hostile pair of
-// operations is given up after a few seconds at most.
-const maxSteps = 1 << 18
+// operations is given up after a few seconds at most. TransformAll may look at
+// maxStepsAll.
+const (
+	maxSteps    = 1 << 18
+	maxStepsAll = 1 << 21
+)
 
 // Transform implements ot.Type.
 func (Type) Transform(op, over ot.Op, side ot.Side) (ot.Op, error) {
@@ -19,29 +23,53 @@ func (Type) Transform(op, over ot.Op, side ot.Side) (ot.Op, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transform: %w", err)
 	}
-	if len(b) == 0 || len(a) == 0 {
-		return a, nil
-	}
 	t := transformer{left: maxSteps}
-	switch {
-	case len(a) == 1 && len(b) == 1:
-		a, err = t.one(nil, a[0], b[0], side)
-	case side == ot.Left:
-		a, _, err = t.both(a, b)
-	default:
-		_, a, err = t.both(b, a)
+	if a, err = t.transform(a, b, side); err != nil {
+		return nil, fmt.Errorf("transform: %w", err)
 	}
+	return a, nil
+}
+
+// TransformAll implements ot.Rebaser.
+func (Type) TransformAll(op ot.Op, over []ot.Op, side ot.Side) (ot.Op, error) {
+	a, err := opOf(op)
 	if err != nil {
 		return nil, fmt.Errorf("transform: %w", err)
+	}
+	all := transformer{left: maxStepsAll}
+	for _, o := range over {
+		b, err := opOf(o)
+		if err != nil {
+			return nil, fmt.Errorf("transform: %w", err)
+		}
+		t := transformer{left: min(all.left, maxSteps)}
+		if a, err = t.transform(a, b, side); err != nil {
+			return nil, fmt.Errorf("transform: %w", err)
+		}
+		all.left -= min(all.left, maxSteps) - t.left
 	}
 	return a, nil
 }
 
 type transformer struct{ left int }
 
+func (t *transformer) transform(a, b Op, side ot.Side) (out Op, err error) {
+	switch {
+	case len(b) == 0 || len(a) == 0:
+		return a, nil
+	case len(a) == 1 && len(b) == 1:
+		return t.one(nil, a[0], b[0], side)
+	case side == ot.Left:
+		out, _, err = t.both(a, b)
+	default:
+		_, out, err = t.both(b, a)
+	}
+	return out, err
+}
+
 func (t *transformer) spend(n int) error {
 	if t.left -= n; t.left < 0 {
-		return fmt.Errorf("more than %d pairs of components: %w", maxSteps, ot.ErrTooComplex)
+		return fmt.Errorf("too many pairs of components: %w", ot.ErrTooComplex)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ const pick = list => list[int(list.length)]
 const chance = p => real() < p
 
 const text = require('ot-text-unicode').type
+const text16 = require('ot-text').type
 const rich = require('rich-text').type
 const Delta = require('rich-text').Delta
 const json0 = require('ot-json0').type
@@ -35,6 +36,13 @@ const types = {
     ...text, in: same, out: plain, op: plain,
     invert: (op, doc) => text.invertWithDoc(op, doc),
     positions: op => [0, 1, 2, 3, 5, 8, 13].map(p => [p, text.transformPosition(p, op)]),
+  },
+  text: {
+    ...text16, in: same, out: plain, op: plain,
+    apply: (d, o) => text16.apply(d, plain(o)),
+    compose: (a, b) => text16.compose(plain(a), plain(b)),
+    transform: (a, b, side) => text16.transform(plain(a), plain(b), side),
+    positions: op => [0, 1, 2, 3, 5, 8, 13].map(p => [p, text16.transformSelection(p, op, false)]),
   },
   'rich-text': {
     in: x => new Delta(plain(x)), out: x => plain(x.ops ?? x), op: x => new Delta(plain(x)),
@@ -80,6 +88,22 @@ const textOp = doc => {
     }
   }
   return text.normalize(op)
+}
+const text16Op = doc => {
+  const op = []
+  let at = 0
+  for (let n = 1 + int(4); n > 0 && at <= doc.length; n--) {
+    const skip = int(doc.length - at + 1)
+    op.push(skip)
+    at += skip
+    if (chance(0.6)) op.push(chance(0.1) ? pick(['\ud83d', '\ude00']) : word())
+    if (doc.length > at && chance(0.5)) {
+      const d = 1 + int(Math.min(6, doc.length - at))
+      op.push({ d })
+      at += d
+    }
+  }
+  return text16.normalize(op)
 }
 const attributeValues = [true, 'x', 1, { a: 1 }, ['z'], false]
 const attributes = nulls => (chance(0.5) ? { [pick(['b', 'i', 'c'])]: pick(nulls ? [...attributeValues, null, null] : attributeValues), ...(chance(0.2) ? { h: 2 } : {}) } : undefined)
@@ -163,6 +187,7 @@ const json0Op = doc => {
 const json1Doc = () => pick([{ x: 5, y: ['happy', 'apple'] }, { a: { b: [1, 2, 3] }, t: 'text' }, ['a', { x: 1 }, ['b']], { x: 'hi', y: { z: {} } }, value(), { a: { b: { c: {} } }, x: { y: { z: 1 } } }])
 const makers = {
   'text-unicode': [textDoc, textOp],
+  text: [textDoc, text16Op],
   'rich-text': [richDoc, richOp],
   json0: [json0Doc, json0Op],
   json1: [json1Doc, doc => plain(genJSON1(plain(doc))[0])],
@@ -203,7 +228,7 @@ const answer = (type, { doc, a, b, c }, paths) => {
   attempt('bRight', () => t.transform(B, A, 'right'))
   attempt('applyA', () => t.apply(d(), A))
   attempt('applyB', () => t.apply(d(), B))
-  attempt('inverse', () => t.invert(A, d()))
+  if (t.invert) attempt('inverse', () => t.invert(A, d()))
   if ('bRight' in out && 'applyA' in out) {
     const next = t.op(out.bRight)
     attempt('merged', () => t.apply(t.apply(d(), A), next))

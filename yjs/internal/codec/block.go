@@ -88,24 +88,30 @@ func (b *Block) Cut(n uint64) {
 	if n == 0 {
 		return
 	}
-	b.ID.Clock += n
+	off := 0
 	switch b.Ref {
-	case GC, Skip:
-		b.Len -= n
-		return
 	case String:
-		off, mid := lib0.UTF16Offset(b.Body, int(b.Len), int(n))
-		if mid {
+		var mid bool
+		if off, mid = lib0.UTF16Offset(b.Body, int(b.Len), int(n)); mid {
 			b.Body = append([]byte(lib0.Replacement), b.Body[off+4:]...)
-		} else {
-			b.Body = b.Body[off:]
+			off = 0
 		}
 	case Any:
-		b.Body = b.Body[SkipValues(b.Body, n):]
+		off = SkipValues(b.Body, n)
 	case JSON:
-		b.Body = b.Body[SkipStrings(b.Body, n):]
+		off = SkipStrings(b.Body, n)
 	}
+	b.CutAt(n, off)
+}
+
+// CutAt is Cut where it is known that the first n units take off bytes of the body.
+func (b *Block) CutAt(n uint64, off int) {
+	b.ID.Clock += n
 	b.Len -= n
+	if b.Ref == GC || b.Ref == Skip {
+		return
+	}
+	b.Body = b.Body[off:]
 	b.HasOrigin, b.Origin = true, ID{b.ID.Client, b.ID.Clock - 1}
 }
 

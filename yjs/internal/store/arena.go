@@ -30,26 +30,51 @@ func (s *Store) Put(p []byte) (off, n uint32) {
 // byte a constant number of times.
 func (s *Store) Extend(i int32, p []byte) {
 	it := s.At(i)
-	cl := &s.Clients[it.Client]
-	end := it.A + it.B
-	n := uint32(len(p))
+	r := &s.Clients[it.Client].room
+	end, n := it.A+it.B, uint32(len(p))
 	switch {
 	case int(end) == len(s.Arena):
 		s.Arena = append(s.Arena, p...)
-	case cl.Spare >= end+n:
+	case r.n >= n && r.behind(i, it):
 		copy(s.Arena[end:], p)
-		s.dead -= int(n)
+		r.at, r.n = r.at+n, r.n-n
 	default:
-		room := 2 * (it.B + n)
-		off := uint32(len(s.Arena))
-		s.Arena = append(s.Arena, s.Arena[it.A:end]...)
-		s.Arena = append(s.Arena, p...)
-		s.Arena = append(s.Arena, make([]byte, room-it.B-n)...)
-		s.dead += int(room - n)
-		it.A = off
-		cl.Spare = off + room
+		s.dead += int(it.B)
+		s.move(i, it, p)
 	}
 	it.B += n
+}
+
+// move writes the content of item i and what is to follow it to the end of the
+// arena, with as much room again.
+func (s *Store) move(i int32, it *Item, p []byte) {
+	delete(s.steps, it.A)
+	r := &s.Clients[it.Client].room
+	s.dead += int(r.n)
+	*r = room{item: i, n: it.B + uint32(len(p))}
+	off := uint32(len(s.Arena))
+	s.Arena = append(s.Arena, s.Bytes(it)...)
+	s.Arena = append(s.Arena, p...)
+	r.at = uint32(len(s.Arena))
+	s.Arena = append(s.Arena, make([]byte, r.n)...)
+	it.A = off
+}
+
+// behind tells whether the room is behind the content of item i.
+func (r *room) behind(i int32, it *Item) bool { return r.item == i && r.at == it.A+it.B }
+
+// RoomTo hands the room behind item i to j, which now ends where i did.
+func (s *Store) RoomTo(i, j int32) {
+	it := s.At(j)
+	if r := &s.Clients[it.Client].room; r.item == i && r.at == it.A+it.B {
+		r.item = j
+	}
+}
+
+// ExtendText is Extend with a string; n is the UTF-16 units that it has.
+func (s *Store) ExtendText(i int32, text string) (n uint32) {
+	s.Extend(i, bytesOf(text))
+	return uint32(lib0.UTF16Len(bytesOf(text)))
 }
 
 // CutContent divides the content of it after k units: it keeps the left part,
@@ -68,12 +93,13 @@ func (s *Store) CutContent(it, r *Item, k uint32) {
 			s.cutPair(it, r, off)
 			return
 		}
-	case codec.Any:
-		off = codec.SkipValues(s.Bytes(it), uint64(k))
-	case codec.JSON:
-		off = codec.SkipStrings(s.Bytes(it), uint64(k))
+	case codec.Any, codec.JSON:
+		off = s.Offset(it, k)
 	}
 	r.A, r.B = it.A+uint32(off), it.B-uint32(off)
+	if it.Ref != codec.String {
+		s.shareSteps(it, r, k)
+	}
 	it.B = uint32(off)
 }
 
@@ -102,15 +128,30 @@ func (s *Store) cutPair(it, r *Item, off int) {
 	s.dead += off + 1
 }
 
-// JoinContent appends the content of r to that of l, for a merge.
-func (s *Store) JoinContent(l, r *Item) {
+// JoinContent appends the content of item ri to that of li, for a merge.
+func (s *Store) JoinContent(li, ri int32) {
+	l, r := s.At(li), s.At(ri)
 	if !l.InArena() {
 		return
 	}
-	if l.A+l.B != r.A {
+	delete(s.steps, r.A)
+	cl := &s.Clients[l.Client]
+	end := l.A + l.B
+	switch {
+	case end == r.A:
+		s.RoomTo(ri, li)
+	case cl.room.n >= r.B && cl.room.behind(li, l):
+		copy(s.Arena[end:], s.Bytes(r))
+		cl.room.at, cl.room.n = cl.room.at+r.B, cl.room.n-r.B
+		s.dead += int(r.B)
+	case r.End() == cl.State:
+		s.dead += int(l.B + r.B)
+		s.move(li, l, s.Bytes(r)) // it may go on like that
+	default:
+		delete(s.steps, l.A)
 		off := uint32(len(s.Arena))
-		s.Arena = append(s.Arena, s.Arena[l.A:l.A+l.B]...)
-		s.Arena = append(s.Arena, s.Arena[r.A:r.A+r.B]...)
+		s.Arena = append(s.Arena, s.Bytes(l)...)
+		s.Arena = append(s.Arena, s.Bytes(r)...)
 		s.dead += int(l.B + r.B)
 		l.A = off
 	}
@@ -122,6 +163,7 @@ func (s *Store) DropContent(it *Item) {
 	switch {
 	case it.InArena():
 		s.dead += int(it.B)
+		delete(s.steps, it.A)
 	case it.Ref == codec.Format:
 		s.Formats.drop(it.A)
 	}
@@ -135,16 +177,24 @@ func (s *Store) Compact() {
 	}
 	fresh := make([]byte, 0, len(s.Arena)-s.dead+1024)
 	for c := range s.Clients {
-		s.Clients[c].Spare = 0
-		s.Each(uint32(c), func(_ int32, it *Item) {
-			if it.InArena() {
-				off := uint32(len(fresh))
-				fresh = append(fresh, s.Bytes(it)...)
-				it.A = off
+		r := &s.Clients[c].room
+		kept := room{}
+		s.Each(uint32(c), func(i int32, it *Item) {
+			if !it.InArena() {
+				return
+			}
+			here := r.behind(i, it)
+			off := uint32(len(fresh))
+			fresh = append(fresh, s.Bytes(it)...)
+			it.A = off
+			if here {
+				kept = room{item: i, at: off + it.B, n: min(r.n, it.B)}
+				fresh = append(fresh, make([]byte, kept.n)...)
 			}
 		})
+		*r = kept
 	}
-	s.Arena, s.dead = fresh, 0
+	s.Arena, s.dead, s.steps = fresh, 0, nil
 }
 
 // A Format is the content of a Format item: a key and a value.

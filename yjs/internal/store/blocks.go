@@ -26,11 +26,14 @@ func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 	for p, ok := s.Find(c, clock), true; ok; p, ok = s.Next(c, p) {
 		it := s.At(s.ItemAt(c, p))
 		s.fill(&b, it)
-		var cut uint64
 		if it.Clock < clock {
-			cut = uint64(clock - it.Clock)
+			if cut := clock - it.Clock; it.Ref == codec.Any || it.Ref == codec.JSON {
+				b.CutAt(uint64(cut), s.Offset(it, cut))
+			} else {
+				b.Cut(uint64(cut))
+			}
 		}
-		w.Block(&b, cut)
+		w.Block(&b, 0)
 	}
 }
 

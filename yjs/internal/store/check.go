@@ -27,7 +27,10 @@ func (s *Store) Check() error {
 func (s *Store) checkClient(c uint32) error {
 	cl := &s.Clients[c]
 	var clock uint32
-	for _, block := range cl.blocks {
+	for b, block := range cl.blocks {
+		if len(cl.starts) != len(cl.blocks) || cl.starts[b] != clock {
+			return fmt.Errorf("client %d: block %d starts elsewhere", cl.ID, b)
+		}
 		for _, i := range block {
 			it := s.At(i)
 			switch {
@@ -81,18 +84,25 @@ func (s *Store) checkType(t int32) error {
 
 func (s *Store) checkPositions(p *Positions, t int32, count int) error {
 	i := s.Types[t].Start
-	for k, r := range p.Runs {
-		var sum uint32
-		for _, x := range r.Items {
-			if x != i || p.runOf(x) != r {
-				return fmt.Errorf("type %d: position index out of order", t)
+	for b, sh := range p.shelves {
+		var total uint32
+		for k, r := range sh.runs {
+			var sum uint32
+			for o, x := range r.items {
+				if x != i || p.runOf(x) != r || r.visible[o] != s.At(x).Visible() {
+					return fmt.Errorf("type %d: position index out of order", t)
+				}
+				sum += s.At(x).Visible()
+				i = s.At(x).Right
+				count--
 			}
-			sum += s.At(x).Visible()
-			i = s.At(x).Right
-			count--
+			if r.shelf != sh || r.pos != k || sum != sh.sums[k] || len(r.items) == 0 {
+				return fmt.Errorf("type %d: run %d has sum %d, visible %d", t, k, sh.sums[k], sum)
+			}
+			total += sum
 		}
-		if r.pos != k || sum != p.sums[k] {
-			return fmt.Errorf("type %d: run %d has sum %d, visible %d", t, k, p.sums[k], sum)
+		if sh.pos != b || total != p.totals[b] {
+			return fmt.Errorf("type %d: shelf %d has sum %d, visible %d", t, b, p.totals[b], total)
 		}
 	}
 	if count != 0 {

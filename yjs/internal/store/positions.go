@@ -1,6 +1,9 @@
 package store
 
 import (
+	"iter"
+	"slices"
+
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/lib0"
 )
@@ -8,32 +11,43 @@ import (
 // Positions finds members of one sequence by their index. It exists only for
 // sequences that are read or edited by index, and is kept up to date from then on.
 //
-// The items stand in order in blocks of at most runMax; the visible lengths of
-// the blocks lie side by side, so that finding an index is one pass over small
-// integers from where the last one ended, and then over one block.
+// The items stand in order in runs, and the runs in shelves. Visible lengths lie
+// side by side on each level, so that finding an index is three passes over small
+// integers, which touch no item.
 type Positions struct {
-	t         int32
-	Runs      []*run
-	sums      []uint32 // visible length of each run
-	last      int      // where the last look-up ended, and the index at which that run starts
-	lastStart uint32
-	of        map[int32]*run
-	where     []*run // by item, in place of the map once the sequence is long
+	t       int32
+	shelves []*shelf
+	totals  []uint32 // visible length of each shelf
+	of      map[int32]*run
+	where   []*run // by item, in place of the map once the sequence is long
 }
 
 const (
-	runMax      = 128
+	runMax      = 96
+	shelfMax    = 96
 	denseFrom   = 1024 // items from which where is used
 	indexedFrom = 48   // items from which a sequence is indexed
 )
 
-// A run is a piece of the sequence.
-type run struct {
-	pos   int // in positions.runs
-	Items []int32
-	Fold  []uint32 // formats that have the effect of all Format items in the run
-	Valid bool     // fold is up to date
+// A shelf is a piece of the sequence.
+type shelf struct {
+	pos  int // in Positions.shelves
+	runs []*run
+	sums []uint32 // visible length of each run
 }
+
+// A run is a piece of a shelf.
+type run struct {
+	shelf   *shelf
+	pos     int // in shelf.runs
+	items   []int32
+	visible []uint32 // of each item
+	Fold    []uint32 // formats that have the effect of all Format items in the run
+	Valid   bool     // Fold is up to date
+}
+
+// First is the run's first item.
+func (r *run) First() int32 { return r.items[0] }
 
 // Sequence gives the index of a type's sequence, or nil for a short one.
 func (s *Store) Sequence(t int32) *Positions {
@@ -48,15 +62,15 @@ func (s *Store) Sequence(t int32) *Positions {
 		return nil
 	}
 	p := &Positions{t: t, of: make(map[int32]*run)}
+	var r *run
 	for i := s.Types[t].Start; i != None; i = s.At(i).Right {
-		if len(p.Runs) == 0 || len(p.Runs[len(p.Runs)-1].Items) >= runMax*3/4 {
-			p.Runs = append(p.Runs, &run{pos: len(p.Runs), Items: make([]int32, 0, runMax)})
-			p.sums = append(p.sums, 0)
+		if r == nil || len(r.items) >= runMax*3/4 {
+			r = p.lastRun()
 		}
-		r := p.Runs[len(p.Runs)-1]
-		r.Items = append(r.Items, i)
+		v := s.At(i).Visible()
+		r.items, r.visible = append(r.items, i), append(r.visible, v)
 		p.set(s, i, r)
-		p.sums[r.pos] += s.At(i).Visible()
+		p.add(r, v)
 	}
 	if s.Positions == nil {
 		s.Positions = make(map[int32]*Positions)
@@ -64,6 +78,24 @@ func (s *Store) Sequence(t int32) *Positions {
 	s.Positions[t] = p
 	s.Types[t].Indexed = true
 	return p
+}
+
+// lastRun adds an empty run at the end.
+func (p *Positions) lastRun() *run {
+	n := len(p.shelves)
+	if n == 0 || len(p.shelves[n-1].runs) >= shelfMax*3/4 {
+		p.shelves = append(p.shelves, &shelf{pos: n})
+		p.totals = append(p.totals, 0)
+		n++
+	}
+	sh := p.shelves[n-1]
+	r := newRun(sh, len(sh.runs))
+	sh.runs, sh.sums = append(sh.runs, r), append(sh.sums, 0)
+	return r
+}
+
+func newRun(sh *shelf, pos int) *run {
+	return &run{shelf: sh, pos: pos, items: make([]int32, 0, runMax), visible: make([]uint32, 0, runMax)}
 }
 
 func (s *Store) DropPositions(t int32) {
@@ -91,6 +123,17 @@ func (p *Positions) set(s *Store, i int32, r *run) {
 	p.where[i] = r
 }
 
+// place gives the run of an item and where it stands in it.
+func (p *Positions) place(i int32) (*run, int) {
+	r := p.runOf(i)
+	for k, x := range r.items {
+		if x == i {
+			return r, k
+		}
+	}
+	return r, -1
+}
+
 func (p *Positions) runOf(i int32) *run {
 	if p.where != nil {
 		return p.where[i]
@@ -108,161 +151,195 @@ func (p *Positions) unset(i int32) {
 
 // add changes the visible length of a run.
 func (p *Positions) add(r *run, delta uint32) {
-	p.sums[r.pos] += delta
-	if r.pos < p.last {
-		p.lastStart += delta
-	}
+	r.shelf.sums[r.pos] += delta
+	p.totals[r.shelf.pos] += delta
 }
 
-func (r *run) indexOf(i int32) int {
-	for k, x := range r.Items {
-		if x == i {
-			return k
-		}
-	}
-	return -1
-}
-
-// insert puts item i into the sequence after l, or first.
-func (p *Positions) insert(s *Store, i, l int32) {
-	var r *run
-	at := 0
-	if l == None {
-		r = p.Runs[0]
-	} else {
-		r = p.runOf(l)
-		at = r.indexOf(l) + 1
-	}
-	r.Items = append(r.Items, 0)
-	copy(r.Items[at+1:], r.Items[at:])
-	r.Items[at] = i
+// insertAt puts item i, which its run has not counted yet, at k of it.
+func (p *Positions) insertAt(s *Store, r *run, k int, i int32) {
+	r.items = slices.Insert(r.items, k, i)
+	r.visible = slices.Insert(r.visible, k, s.At(i).Visible())
 	p.set(s, i, r)
 	if s.At(i).Ref == codec.Format {
 		r.Valid = false
 	}
-	if len(r.Items) >= runMax {
+	if len(r.items) >= runMax {
 		p.halve(s, r)
 	}
 }
 
 func (p *Positions) halve(s *Store, r *run) {
-	half := len(r.Items) / 2
-	n := &run{pos: r.pos + 1, Items: make([]int32, len(r.Items)-half, runMax)}
-	copy(n.Items, r.Items[half:])
-	r.Items = r.Items[:half]
+	half := len(r.items) / 2
+	sh := r.shelf
+	n := newRun(sh, r.pos+1)
+	n.items, n.visible = append(n.items, r.items[half:]...), append(n.visible, r.visible[half:]...)
+	r.items, r.visible = r.items[:half], r.visible[:half]
 	r.Valid = false
 	var sum uint32
-	for _, i := range n.Items {
+	for k, i := range n.items {
 		p.set(s, i, n)
-		sum += s.At(i).Visible()
+		sum += n.visible[k]
 	}
-	p.Runs = append(p.Runs, nil)
-	copy(p.Runs[n.pos+1:], p.Runs[n.pos:])
-	p.Runs[n.pos] = n
-	p.sums = append(p.sums, 0)
-	copy(p.sums[n.pos+1:], p.sums[n.pos:])
-	p.sums[n.pos] = sum
-	p.sums[r.pos] -= sum
-	for k := n.pos + 1; k < len(p.Runs); k++ {
-		p.Runs[k].pos = k
+	sh.sums[r.pos] -= sum
+	sh.runs, sh.sums = slices.Insert(sh.runs, n.pos, n), slices.Insert(sh.sums, n.pos, sum)
+	sh.number(n.pos)
+	if len(sh.runs) >= shelfMax {
+		p.halveShelf(sh)
 	}
-	if p.last > r.pos {
-		p.last, p.lastStart = 0, 0
+}
+
+// number gives the runs from k on their positions.
+func (sh *shelf) number(k int) {
+	for ; k < len(sh.runs); k++ {
+		sh.runs[k].pos = k
+	}
+}
+
+func (p *Positions) halveShelf(sh *shelf) {
+	half := len(sh.runs) / 2
+	n := &shelf{pos: sh.pos + 1, runs: slices.Clone(sh.runs[half:]), sums: slices.Clone(sh.sums[half:])}
+	clear(sh.runs[half:])
+	sh.runs, sh.sums = sh.runs[:half], sh.sums[:half]
+	n.number(0)
+	var sum uint32
+	for k, r := range n.runs {
+		r.shelf = n
+		sum += n.sums[k]
+	}
+	p.totals[sh.pos] -= sum
+	p.shelves, p.totals = slices.Insert(p.shelves, n.pos, n), slices.Insert(p.totals, n.pos, sum)
+	p.number(n.pos)
+}
+
+func (p *Positions) number(k int) {
+	for ; k < len(p.shelves); k++ {
+		p.shelves[k].pos = k
 	}
 }
 
 // Linked takes in item i, which has been put into the list.
 func (p *Positions) Linked(s *Store, i int32) {
 	it := s.At(i)
-	// The length first: insert may halve the run and then counts it anew.
-	l := it.Left
-	r := p.Runs[0]
-	if l != None {
-		r = p.runOf(l)
+	r, k := p.shelves[0].runs[0], 0
+	if it.Left != None {
+		r, k = p.place(it.Left)
+		k++
 	}
+	// The length first: insertAt may halve the run.
 	p.add(r, it.Visible())
-	p.insert(s, i, l)
+	p.insertAt(s, r, k, i)
 }
 
 // Split takes in j, which was the right part of i.
-func (p *Positions) Split(s *Store, i, j int32) { p.insert(s, j, i) }
+func (p *Positions) Split(s *Store, i, j int32) {
+	r, k := p.place(i)
+	r.visible[k] = s.At(i).Visible()
+	p.insertAt(s, r, k+1, j)
+}
 
 // Deleted takes note that i, still visible, is about to be deleted.
 func (p *Positions) Deleted(s *Store, i int32) {
-	r := p.runOf(i)
-	it := s.At(i)
-	p.add(r, -it.Visible())
-	if it.Ref == codec.Format {
+	r, k := p.place(i)
+	p.add(r, -r.visible[k])
+	r.visible[k] = 0
+	if s.At(i).Ref == codec.Format {
 		r.Valid = false
 	}
 }
 
 // Extended takes note that i has become longer by n visible units.
-func (p *Positions) Extended(i int32, n uint32) { p.add(p.runOf(i), n) }
+func (p *Positions) Extended(i int32, n uint32) {
+	r, k := p.place(i)
+	r.visible[k] += n
+	p.add(r, n)
+}
 
-// Merged takes out r, which is about to become part of l.
-func (p *Positions) Merged(s *Store, l, ri int32) {
-	r := p.runOf(ri)
-	if lr := p.runOf(l); lr != r {
-		v := s.At(ri).Visible()
+// Merged takes out ri, which is about to become part of l.
+func (p *Positions) Merged(l, ri int32) {
+	r, k := p.place(ri)
+	lr, lk := r, k-1
+	if k == 0 {
+		lr, lk = p.place(l)
+	}
+	v := r.visible[k]
+	lr.visible[lk] += v
+	if lr != r {
 		p.add(r, -v)
 		p.add(lr, v)
 	}
-	k := r.indexOf(ri)
-	r.Items = append(r.Items[:k], r.Items[k+1:]...)
+	r.items, r.visible = slices.Delete(r.items, k, k+1), slices.Delete(r.visible, k, k+1)
 	p.unset(ri)
-	if len(r.Items) == 0 && len(p.Runs) > 1 {
-		p.Runs = append(p.Runs[:r.pos], p.Runs[r.pos+1:]...)
-		p.sums = append(p.sums[:r.pos], p.sums[r.pos+1:]...)
-		for k := r.pos; k < len(p.Runs); k++ {
-			p.Runs[k].pos = k
-		}
-		p.last, p.lastStart = 0, 0
+	if len(r.items) == 0 {
+		p.dropRun(r)
+	}
+}
+
+// dropRun takes out a run that has become empty; it is never the only one.
+func (p *Positions) dropRun(r *run) {
+	sh := r.shelf
+	sh.runs, sh.sums = slices.Delete(sh.runs, r.pos, r.pos+1), slices.Delete(sh.sums, r.pos, r.pos+1)
+	sh.number(r.pos)
+	if len(sh.runs) == 0 {
+		p.shelves, p.totals = slices.Delete(p.shelves, sh.pos, sh.pos+1), slices.Delete(p.totals, sh.pos, sh.pos+1)
+		p.number(sh.pos)
 	}
 }
 
 // Find gives the run in which the unit before index ends, that is the first run
-// with index <= end, and the index at which it starts.
-func (p *Positions) Find(index uint32) (k int, start uint32) {
-	k, start = p.last, p.lastStart
-	if k >= len(p.Runs) {
-		k, start = 0, 0
+// with index <= end, or the last run, and the index at which it starts.
+func (p *Positions) Find(index uint32) (r *run, start uint32) {
+	k, start := reach(p.totals, 0, index)
+	sh := p.shelves[k]
+	k, start = reach(sh.sums, start, index)
+	return sh.runs[k], start
+}
+
+// reach gives the first of several lengths that lie one after the other from start
+// on whose end reaches index, or the last, and its start.
+func reach(lengths []uint32, start, index uint32) (int, uint32) {
+	last := len(lengths) - 1
+	for k, n := range lengths[:last] {
+		if start+n >= index {
+			return k, start
+		}
+		start += n
 	}
-	for k > 0 && start >= index {
-		k--
-		start -= p.sums[k]
+	return last, start
+}
+
+// Before gives the runs before r, in order.
+func (p *Positions) Before(r *run) iter.Seq[*run] {
+	return func(yield func(*run) bool) {
+		for _, sh := range p.shelves {
+			for _, x := range sh.runs {
+				if x == r || !yield(x) {
+					return
+				}
+			}
+		}
 	}
-	for k+1 < len(p.Runs) && start+p.sums[k] < index {
-		start += p.sums[k]
-		k++
-	}
-	p.last, p.lastStart = k, start
-	return k, start
+}
+
+// Last is the last item of the sequence.
+func (p *Positions) Last() int32 {
+	sh := p.shelves[len(p.shelves)-1]
+	r := sh.runs[len(sh.runs)-1]
+	return r.items[len(r.items)-1]
 }
 
 // IndexOf is the index of the first unit of item i.
-func (p *Positions) IndexOf(s *Store, i int32) uint32 {
-	r := p.runOf(i)
-	k, start := p.last, p.lastStart
-	if k >= len(p.Runs) {
-		k, start = 0, 0
+func (p *Positions) IndexOf(i int32) (index uint32) {
+	r, k := p.place(i)
+	for _, n := range p.totals[:r.shelf.pos] {
+		index += n
 	}
-	for k > r.pos {
-		k--
-		start -= p.sums[k]
+	for _, n := range r.shelf.sums[:r.pos] {
+		index += n
 	}
-	for k < r.pos {
-		start += p.sums[k]
-		k++
+	for _, n := range r.visible[:k] {
+		index += n
 	}
-	p.last, p.lastStart = k, start
-	for _, x := range r.Items {
-		if x == i {
-			break
-		}
-		start += s.At(x).Visible()
-	}
-	return start
+	return index
 }
 
 // Refold computes the effect of the run's Format items: first the keys that are
@@ -271,7 +348,7 @@ func (p *Positions) IndexOf(s *Store, i int32) uint32 {
 func (r *run) Refold(s *Store) {
 	r.Fold, r.Valid = r.Fold[:0], true
 	var sets []uint32
-	for _, i := range r.Items {
+	for _, i := range r.items {
 		it := s.At(i)
 		if it.Ref != codec.Format || it.Deleted() {
 			continue
@@ -300,14 +377,8 @@ func (r *run) Refold(s *Store) {
 
 // EndingAt gives the visible item with start < index <= end, and its start. index
 // must be above 0 and not beyond the length.
-func (p *Positions) EndingAt(s *Store, index uint32) (int32, uint32) {
-	k, start := p.Find(index)
-	for _, i := range p.Runs[k].Items {
-		n := s.At(i).Visible()
-		if n > 0 && index <= start+n {
-			return i, start
-		}
-		start += n
-	}
-	return p.Runs[k].Items[len(p.Runs[k].Items)-1], start // not reached within the length
+func (p *Positions) EndingAt(index uint32) (int32, uint32) {
+	r, start := p.Find(index)
+	k, start := reach(r.visible, start, index)
+	return r.items[k], start
 }

@@ -1,7 +1,7 @@
 package store
 
 import (
-	"sort"
+	"slices"
 	"unsafe"
 
 	"github.com/starling-rt/starling/yjs/internal/codec"
@@ -102,10 +102,19 @@ type client struct {
 	State  uint32 // the next clock
 	Before uint32 // state before the transaction numbered stamp
 	Stamp  uint32
-	Spare  uint32 // end of the arena bytes reserved after the newest item's content
-	hitB   int32  // where the last look-up ended
+	room   room
+	hitB   int32 // where the last look-up ended
 	hitO   int32
 	blocks [][]int32 // the items in order of clock, in blocks of at most blockMax
+	starts []uint32  // the clock at which each block starts
+}
+
+// A room is arena bytes that are kept free behind the content of the item that a
+// client types on.
+type room struct {
+	item int32
+	at   uint32 // where it begins: the content of item ends there, or the room is void
+	n    uint32
 }
 
 const (
@@ -113,6 +122,14 @@ const (
 	chunkSize = 1 << chunkBits
 	blockMax  = 512
 )
+
+// An arena holds the contents of a document's items.
+type arena struct {
+	Arena []byte
+	Wide  bool              // some text has been other than ASCII
+	dead  int               // bytes that nothing refers to
+	steps map[uint32]*steps // by where the content starts
+}
 
 // A Store holds the structs of a document.
 type Store struct {
@@ -122,9 +139,7 @@ type Store struct {
 	clientOf  map[uint64]uint32
 	lastID    uint64 // look-up cache of clientOf
 	lastIndex uint32
-	Arena     []byte
-	Wide      bool // some text has been other than ASCII
-	dead      int  // bytes of the arena that nothing refers to
+	arena
 	Types     []ytype
 	Keys      []string
 	keyOf     map[string]int32
@@ -413,14 +428,7 @@ func (s *Store) Find(c, clock uint32) Place {
 			}
 		}
 	}
-	b := 0
-	if lastB > 0 {
-		// Clocks are spread evenly, more or less: guess first.
-		b = int(uint64(clock) * uint64(lastB+1) / uint64(cl.State))
-		if s.At(cl.blocks[b][0]).Clock > clock || b < lastB && s.At(cl.blocks[b+1][0]).Clock <= clock {
-			b = sort.Search(lastB, func(i int) bool { return s.At(cl.blocks[i+1][0]).Clock > clock })
-		}
-	}
+	b := cl.block(clock)
 	block := cl.blocks[b]
 	lo, hi := 0, len(block)-1
 	// In a block of single units the place is known.
@@ -441,6 +449,38 @@ func (s *Store) Find(c, clock uint32) Place {
 	}
 	cl.hitB, cl.hitO = int32(b), int32(lo)
 	return Place{b, lo}
+}
+
+// block gives the block that holds a clock.
+func (cl *client) block(clock uint32) int {
+	n := len(cl.starts)
+	if n == 1 {
+		return 0
+	}
+	// Clocks are spread evenly, more or less: guess first, and search around there.
+	lo, hi := 0, n // starts[lo] <= clock < starts[hi]
+	b := int(uint64(clock) * uint64(n) / uint64(cl.State))
+	for step := 1; hi-lo > 1; step *= 2 {
+		if cl.starts[b] <= clock {
+			lo = b
+			b = min(b+step, hi-1)
+		} else {
+			hi = b
+			b = max(b-step, lo)
+		}
+		if b == lo {
+			break
+		}
+	}
+	for hi-lo > 1 {
+		mid := int(uint(lo+hi) >> 1)
+		if cl.starts[mid] <= clock {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
 }
 
 func (s *Store) ItemAt(c uint32, p Place) int32 { return s.Clients[c].blocks[p.b][p.o] }
@@ -479,12 +519,11 @@ func (s *Store) Push(c uint32, i int32) {
 		if n > 0 {
 			b = make([]int32, 0, blockMax)
 		}
-		cl.blocks = append(cl.blocks, b)
+		cl.blocks, cl.starts = append(cl.blocks, b), append(cl.starts, s.At(i).Clock)
 		n++
 	}
 	cl.blocks[n-1] = append(cl.blocks[n-1], i)
 	cl.State = s.At(i).End()
-	cl.Spare = 0
 }
 
 // InsertAfter puts an item into the index after p and gives its place.
@@ -496,9 +535,8 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 		right := make([]int32, len(block)-half, blockMax)
 		copy(right, block[half:])
 		cl.blocks[p.b] = block[:half]
-		cl.blocks = append(cl.blocks, nil)
-		copy(cl.blocks[p.b+2:], cl.blocks[p.b+1:])
-		cl.blocks[p.b+1] = right
+		cl.blocks = slices.Insert(cl.blocks, p.b+1, right)
+		cl.starts = slices.Insert(cl.starts, p.b+1, s.At(right[0]).Clock)
 		if p.o >= half {
 			p = Place{p.b + 1, p.o - half}
 		}
@@ -509,9 +547,6 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 	copy(block[at+1:], block[at:])
 	block[at] = i
 	cl.blocks[p.b] = block
-	if p.b == len(cl.blocks)-1 && at == len(block)-1 {
-		cl.Spare = 0
-	}
 	return Place{p.b, at}
 }
 
@@ -519,14 +554,14 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 func (s *Store) RemoveAt(c uint32, p Place) {
 	cl := &s.Clients[c]
 	block := cl.blocks[p.b]
-	if p.b == len(cl.blocks)-1 && p.o == len(block)-1 {
-		cl.Spare = 0
-	}
 	if len(block) == 1 {
-		cl.blocks = append(cl.blocks[:p.b], cl.blocks[p.b+1:]...)
+		cl.blocks, cl.starts = slices.Delete(cl.blocks, p.b, p.b+1), slices.Delete(cl.starts, p.b, p.b+1)
 		return
 	}
 	cl.blocks[p.b] = append(block[:p.o], block[p.o+1:]...)
+	if p.o == 0 {
+		cl.starts[p.b] = s.At(cl.blocks[p.b][0]).Clock
+	}
 }
 
 // Each calls f for every item of a client.
