@@ -15,9 +15,9 @@ import (
 
 // benchCmd is starling bench.
 type benchCmd struct {
-	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, idle, recover. Default: all."`
+	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, idle, recover, storm, slow. Default: all."`
 	Duration time.Duration `help:"Of each measurement." default:"5s"`
-	Conns    int           `help:"Connections of the idle scenario." default:"10000"`
+	Conns    int           `help:"Connections of the scenarios idle and storm." default:"10000"`
 	JSON     bool          `help:"Print JSON."`
 	Doc      string        `help:"Write the table into the channels section of this file." placeholder:"FILE" type:"existingfile"`
 }
@@ -54,4 +54,20 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		fmt.Printf("%-70s %14.2f %s\n", f.Name, f.Value, f.Unit)
 	}
 	return nil
+}
+
+// benchRawCmd is a process that the benchmark compares the server with.
+type benchRawCmd struct{}
+
+// Run runs the command.
+func (c *benchRawCmd) Run(ctx context.Context) error { return bench.ServeRaw(ctx) }
+
+// benchLiveCmd is a process that measures latency apart from those that make load.
+type benchLiveCmd struct {
+	URL string `arg:""`
+}
+
+// Run runs the command.
+func (c *benchLiveCmd) Run(ctx context.Context) error {
+	return bench.Live(ctx, c.URL, os.Stdin, os.Stdout)
 }

@@ -22,6 +22,8 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Have a running server make a backup."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup."`
 	Bench     benchCmd     `cmd:"" help:"Measure a server."`
+	BenchRaw  benchRawCmd  `cmd:"" hidden:""`
+	BenchLive benchLiveCmd `cmd:"" hidden:""`
 
 	Token       tokenCmd       `cmd:"" help:"Print a token for a client."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Say what is wrong with a configuration file."`

@@ -43,6 +43,7 @@ func (c *Config) options(o starling.Observer) starling.Options {
 
 // Run serves until ctx ends, and then drains.
 func Run(ctx context.Context, c Config) error {
+	limitMemory(os.DirFS("/"), c.Logger)
 	m := newMetrics()
 	t, err := openTraces(ctx, c.Logger)
 	if err != nil {
@@ -118,12 +119,13 @@ func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics) 
 		return abandon(server, fmt.Errorf("listen: %w", err))
 	}
 	c.greet(l.Addr(), server)
+	paced := admit(l)
 	failed := make(chan error, 1)
 	go func() {
 		if cert != nil {
-			failed <- hs.ServeTLS(l, "", "")
+			failed <- hs.ServeTLS(paced, "", "")
 		} else {
-			failed <- hs.Serve(l)
+			failed <- hs.Serve(paced)
 		}
 	}()
 	hup := make(chan os.Signal, 1)

@@ -31,7 +31,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/proxies", "internal/session", "internal/transport"}},
 	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
 	"internal/app":       {ours: []string{".", "auth", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
-	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}},
+	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
 	"internal/doctor":    {ours: []string{"eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/client":    {ours: []string{"internal/websocket", "protocol"}},

@@ -14,9 +14,10 @@ import (
 
 // process is a server under test.
 type process struct {
-	cmd *exec.Cmd
-	url string
-	dir string
+	cmd  *exec.Cmd
+	url  string
+	dir  string
+	args []string
 }
 
 // start runs this binary as a server with everything open and no limits.
@@ -29,35 +30,54 @@ func start(ctx context.Context, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{dir: dir, url: "http://127.0.0.1:18990"}
-	p.cmd = exec.CommandContext(ctx, self, append([]string{
-		"serve", "--dev", "--listen", "127.0.0.1:18990", "--data", dir, "--pprof", "--log-level", "error",
+	p := &process{dir: dir, url: "http://127.0.0.1:18990", args: append([]string{
+		self, "serve", "--dev", "--listen", "127.0.0.1:18990", "--data", dir, "--pprof", "--log-level", "error",
 		"--limit-rate=-1", "--limit-address-rate=-1",
-	}, args...)...)
+	}, args...)}
+	if err := p.run(ctx); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// restart kills the process and starts it again on what it has left.
+func (p *process) restart(ctx context.Context) error {
+	_ = p.cmd.Process.Kill() // as if the machine had failed
+	_ = p.cmd.Wait()         // the same
+	return p.run(ctx)
+}
+
+// run starts the process and waits until it serves.
+func (p *process) run(ctx context.Context) error {
+	p.cmd = exec.CommandContext(ctx, p.args[0], p.args[1:]...)
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return err
 	}
 	for range 200 {
 		res, err := http.Get(p.url + "/readyz")
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				return p, nil
+				return nil
 			}
 		}
 		if !pause(ctx, 50*time.Millisecond) {
 			break
 		}
 	}
-	p.stop()
-	return nil, errors.New("the server did not become ready")
+	return errors.New("the server did not become ready")
 }
 
 func (p *process) stop() {
-	_ = p.cmd.Process.Kill() // nothing of it is kept
-	_ = p.cmd.Wait()         // the same
-	_ = os.RemoveAll(p.dir)  // the same
+	if p.cmd.Process != nil {
+		_ = p.cmd.Process.Kill() // nothing of it is kept
+		_ = p.cmd.Wait()         // the same
+	}
+	if p.dir != "" {
+		_ = os.RemoveAll(p.dir) // the same
+	}
 }
 
 // cpu returns the CPU time that the process has used.
@@ -90,6 +110,17 @@ func (p *process) rss() (int64, error) {
 	}
 	pages, err := strconv.ParseInt(strings.Fields(string(raw))[1], 10, 64)
 	return pages * int64(os.Getpagesize()), err
+}
+
+// peak returns the most memory that the process has had, in bytes.
+func (p *process) peak() (int64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(raw), "VmHWM:")
+	kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	return kb << 10, err
 }
 
 // pause waits, and tells whether ctx is still good.

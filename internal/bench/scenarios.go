@@ -17,7 +17,7 @@ import (
 // Options say how much to do.
 type Options struct {
 	Duration time.Duration // of each measurement; default 5 s
-	Conns    int           // of the idle scenario; default 10,000
+	Conns    int           // of the scenarios idle and storm; default 10,000
 }
 
 // Figure is something that was measured.
@@ -37,12 +37,14 @@ type Scenario struct {
 
 // Scenarios are all there are.
 var Scenarios = []Scenario{
-	{"append", "durable appends in this process", appends},
+	{"append", "durable appends in this process, and what the disk allows", appends},
 	{"publish", "durable publications over WebSocket", publish},
-	{"fanout", "server CPU per delivery: 200 readers, 50 messages a second", fanout},
+	{"fanout", "server CPU per delivery: 200 readers, 50 messages a second, beside a raw write loop", fanout},
 	{"saturate", "server CPU per delivery: 500 readers, 32 publishers at full speed", saturate},
 	{"idle", "memory of a connection at rest with one subscription", idle},
 	{"recover", "recovery of 100 publications", recovery},
+	{"storm", "all clients come back at once after a kill -9", storm},
+	{"slow", "readers that stall beside one that does not", slowReaders},
 }
 
 // Run measures a scenario.
@@ -75,6 +77,23 @@ func appends(ctx context.Context, o Options) ([]Figure, error) {
 			return all, err
 		}
 		all = append(all, Figure{Name: fmt.Sprintf("appends, %d in flight", inFlight), Value: n, Unit: "/s"})
+		if inFlight < 256 {
+			continue
+		}
+		bare, err := barePebble(ctx, o.Duration, inFlight)
+		if err != nil {
+			return all, err
+		}
+		raw, err := rawFile(ctx, o.Duration, inFlight)
+		if err != nil {
+			return all, err
+		}
+		all = append(
+			all,
+			Figure{Name: "bare Pebble batches of such records", Value: bare, Unit: "/s"},
+			Figure{Name: "appends as a part of that", Value: 100 * n / bare, Unit: "%"},
+			Figure{Name: "a raw file, synced after each 256 records", Value: raw, Unit: "/s"},
+		)
 	}
 	return all, nil
 }
@@ -183,6 +202,10 @@ func fanout(ctx context.Context, o Options) ([]Figure, error) {
 	}
 	defer p.stop()
 	const subs, rate = 200, 50
+	floor, err := rawWrites(ctx, o.Duration, subs, rate)
+	if err != nil {
+		return nil, err
+	}
 	r, err := subscribe(ctx, p.url, subs, func(int) string { return "hot" })
 	if err != nil {
 		return nil, err
@@ -211,8 +234,11 @@ func fanout(ctx context.Context, o Options) ([]Figure, error) {
 		return nil, fmt.Errorf("%d of %d deliveries came", r.count.Load(), n*subs)
 	}
 	after, err := p.cpu()
+	each := us(after-before) / float64(r.count.Load())
 	return []Figure{
-		{Name: "server CPU per delivery at 10,000/s", Value: us(after-before) / float64(r.count.Load()), Unit: "µs"},
+		{Name: "server CPU per delivery at 10,000/s", Value: each, Unit: "µs"},
+		{Name: "CPU per write of a raw write loop at that rate", Value: us(floor), Unit: "µs"},
+		{Name: "the server as a multiple of that", Value: each / max(us(floor), .001), Unit: "×"},
 		{Name: "latency p50", Value: us(r.quantile(.5)) / 1000, Unit: "ms"},
 		{Name: "latency p95", Value: us(r.quantile(.95)) / 1000, Unit: "ms"},
 		{Name: "latency p99", Value: us(r.quantile(.99)) / 1000, Unit: "ms"},

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// admitProbe is how often it is looked whether the machine keeps up.
+	admitProbe = 5 * time.Millisecond
+	// admitLate is by how much a goroutine may be late before connections are taken
+	// more slowly.
+	admitLate = 10 * time.Millisecond
+	// admitMost is the longest pause between two connections: the slowest pace is
+	// 250 a second.
+	admitMost = 4 * time.Millisecond
+	// admitBurst is how many connections are taken before there is a pause.
+	admitBurst = 16
+)
+
+// admission takes new connections at a pace that the machine bears. When thousands
+// come back at once, those that are there go on as before, and the rest wait in the
+// kernel's queue instead of all together for a processor. How much the machine
+// bears is seen by how late a goroutine gets to run.
+type admission struct {
+	net.Listener
+	pause atomic.Int64 // nanoseconds between connections; 0 while all is well
+	taken atomic.Int64
+	stop  chan struct{}
+	done  chan struct{}
+}
+
+// admit returns a listener that takes connections at a pace. Close ends it.
+func admit(l net.Listener) *admission {
+	a := &admission{Listener: l, stop: make(chan struct{}), done: make(chan struct{})}
+	go a.watch()
+	return a
+}
+
+// Accept implements [net.Listener].
+func (a *admission) Accept() (net.Conn, error) {
+	if n := a.taken.Add(1); n%admitBurst == 0 {
+		if d := a.pause.Load(); d > 0 {
+			select {
+			case <-time.After(time.Duration(d) * admitBurst):
+			case <-a.stop:
+			}
+		}
+	}
+	return a.Listener.Accept()
+}
+
+// Close implements [net.Listener].
+func (a *admission) Close() error {
+	err := a.Listener.Close()
+	select {
+	case <-a.stop:
+	default:
+		close(a.stop)
+	}
+	<-a.done
+	return err
+}
+
+// watch sees how late a goroutine is, and sets the pause.
+func (a *admission) watch() {
+	defer close(a.done)
+	t := time.NewTimer(admitProbe)
+	defer t.Stop()
+	for seen := int64(0); ; {
+		due := time.Now().Add(admitProbe)
+		t.Reset(admitProbe)
+		select {
+		case <-t.C:
+		case <-a.stop:
+			return
+		}
+		n := a.taken.Load()
+		a.pause.Store(int64(pace(time.Duration(a.pause.Load()), time.Since(due), n != seen)))
+		seen = n
+	}
+}
+
+// pace returns the next pause between two connections: longer while goroutines are
+// late and connections come, shorter bit by bit when they are not.
+func pace(pause, late time.Duration, coming bool) time.Duration {
+	switch {
+	case late > admitLate && coming:
+		return min(2*pause+100*time.Microsecond, admitMost)
+	case pause < 50*time.Microsecond:
+		return 0
+	default:
+		return pause * 15 / 16
+	}
+}
