@@ -61,39 +61,16 @@ func storm(ctx context.Context, o Options) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	begin := time.Now()
-	conns := make([]*client.Conn, o.Conns)
-	defer func() {
-		for _, c := range conns {
-			if c != nil {
-				_ = c.Close() // it is over
-			}
-		}
-	}()
-	var wg sync.WaitGroup
-	var failed atomic.Int64
-	var fail atomic.Pointer[error]
-	for i := range conns {
-		wg.Go(func() {
-			c, err := comeBack(ctx, p.url, stormChannel(i%stormChannels), since[i%stormChannels])
-			if err != nil {
-				failed.Add(1)
-				fail.Store(&err)
-				return
-			}
-			conns[i] = c
-		})
+	took, leave, err := comeBackAll(ctx, p.url, o.Conns, since)
+	defer leave()
+	if err != nil {
+		return nil, err
 	}
-	wg.Wait()
-	took := time.Since(begin)
 	p99, err := live.p99()
 	if err != nil {
 		return nil, err
 	}
 	after, err := p.cpu()
-	if failed.Load() > 0 {
-		return nil, fmt.Errorf("%d of %d did not come back: %w", failed.Load(), len(conns), *fail.Load())
-	}
 	peak, err2 := p.peak()
 	return []Figure{
 		{Name: fmt.Sprintf("%d clients come back at once, until all have caught up", o.Conns), Value: took.Seconds(), Unit: "s"},
@@ -105,6 +82,39 @@ func storm(ctx context.Context, o Options) ([]Figure, error) {
 }
 
 func stormChannel(i int) string { return fmt.Sprintf("storm:%d", i) }
+
+// comeBackAll has n clients come back at once, and returns how long it took until
+// all had caught up. They stay until leave.
+func comeBackAll(ctx context.Context, url string, n int, since []string) (took time.Duration, leave func(), err error) {
+	begin := time.Now()
+	conns := make([]*client.Conn, n)
+	leave = func() {
+		for _, c := range conns {
+			if c != nil {
+				_ = c.Close() // it is over
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	var fail atomic.Pointer[error]
+	for i := range conns {
+		wg.Go(func() {
+			c, err := comeBack(ctx, url, stormChannel(i%stormChannels), since[i%stormChannels])
+			if err != nil {
+				failed.Add(1)
+				fail.Store(&err)
+				return
+			}
+			conns[i] = c
+		})
+	}
+	wg.Wait()
+	if failed.Load() > 0 {
+		err = fmt.Errorf("%d of %d did not come back: %w", failed.Load(), n, *fail.Load())
+	}
+	return time.Since(begin), leave, err
+}
 
 // comeBack connects until it succeeds, and reads what was missed.
 func comeBack(ctx context.Context, url, channel, since string) (*client.Conn, error) {
