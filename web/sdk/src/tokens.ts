@@ -44,6 +44,7 @@ export class Tokens {
     if (!get) return Promise.resolve(this.#token);
     this.#asking ??= (async () => {
       try {
+        await null; // one that throws at once is done after this is noted
         const token = await get({ reason });
         if (typeof token !== 'string' || token === '') throw new TypeError('getToken returned no text.');
         this.#token = token;
