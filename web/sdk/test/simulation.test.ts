@@ -50,6 +50,24 @@ function misfortune({ clock, server, network }: ReturnType<typeof world>, client
   }
 }
 
+/** Follows a channel now and then: what comes must be new each time, whatever is missed in between. */
+function pass(client: Client, clock: Clock): { wrong: string[] } {
+  const wrong: string[] = [];
+  let last = 0;
+  const begin = (): void => {
+    const off = client.channel('d').on('publication', (p) => {
+      if (p.offset <= last) wrong.push(`a publication at ${p.offset} came after one at ${last}`);
+      last = p.offset;
+    });
+    clock.after(clock.between(0, 8_000), () => {
+      off();
+      clock.after(clock.between(0, 2_000), begin);
+    });
+  };
+  begin();
+  return { wrong };
+}
+
 async function live(seed: number): Promise<string[]> {
   const w = world(seed);
   const { clock, server, network } = w;
@@ -57,6 +75,7 @@ async function live(seed: number): Promise<string[]> {
   const got = clients.map(() => new Map(CHANNELS.map((c) => [c, [] as unknown[]])));
   const resets: unknown[] = [];
   for (const [i, c] of clients.entries()) {
+    c.channel('c', { slow: 'catchup' }); // so that it is asked for by a command
     for (const name of CHANNELS) {
       c.channel(name).on('publication', (p) => got[i]?.get(name)?.push(p.data));
       c.channel(name).on('reset', (r) => resets.push(r));
@@ -64,6 +83,7 @@ async function live(seed: number): Promise<string[]> {
   }
   // Where a subscription begins is known when it is there for the first time.
   for (let i = 0; i < 60 && !clients.every((c) => CHANNELS.every((n) => c.channel(n).subscribed)); i++) await clock.pass(1_000);
+  const passing = clients.map((c) => pass(c, clock));
   const published: Promise<unknown>[] = [];
   let n = 0;
   const some = () => CHANNELS[Math.floor(clock.random() * CHANNELS.length)] ?? 'a';
@@ -74,14 +94,21 @@ async function live(seed: number): Promise<string[]> {
       const from = clock.random() < 0.5 ? 0 : 1;
       published.push(clients[from]?.channel(some()).publish(`client ${from} ${n++}`) ?? Promise.resolve());
     }
-    await clock.pass(clock.between(50, 3_000));
+    server.publish('d', n++);
+    await clock.pass(clock.between(50, clock.random() < 0.1 ? 30_000 : 3_000));
   }
   // Peace: everything has to arrive now.
   network.blocked.clear();
-  network.delay = [1, 20];
+  network.delay = [1, 900];
   server.up = true;
-  for (const c of clients) c.use(['websocket', 'sse', 'poll']);
-  for (let i = 0; i < 60; i++) await clock.pass(1_000);
+  network.blocked.set('ws', 'refuse');
+  for (const c of clients) c.use(['websocket', clock.random() < 0.5 ? 'sse' : 'poll']);
+  clock.after(30_000, () => network.blocked.clear());
+  for (let i = 0; i < 150; i++) {
+    // Also while it goes up again, at the 60th second.
+    if (i < 130) for (let k = 0; k < 3; k++) server.publish(some(), `server ${n++}`);
+    await clock.pass(1_000);
+  }
   let done = 0;
   for (const p of published) void p.then(() => done++);
   await clock.pass(100);
@@ -98,6 +125,7 @@ async function live(seed: number): Promise<string[]> {
       if (own.some((x, at) => at > 0 && x < (own[at - 1] ?? 0))) wrong.push(`what client ${i} published on ${name} was stored in another order`);
     }
   }
+  for (const p of passing) wrong.push(...p.wrong);
   const stored = CHANNELS.flatMap((c) => server.log(c)).filter((s) => s.key).length;
   if (stored !== published.length) wrong.push(`${published.length} were published, ${stored} stored`);
   for (const c of clients) c.disconnect();

@@ -68,6 +68,7 @@ type Fields = Record<string, unknown>;
 class ModelSession {
   readonly places = new Map<string, number>();
   waiting: (() => void) | null = null;
+  polls = false;
   constructor(
     readonly id: string,
     readonly send: (m: Fields, position: string) => void,
@@ -150,8 +151,8 @@ export class ModelServer {
     const behind = [...s.places].map(([channel, at]) => this.log(channel).find((p) => p.offset > at)).filter((p) => p !== undefined);
     const next = behind[Math.floor(this.clock.random() * behind.length)];
     if (!next) return;
-    if (s.waiting) {
-      s.waiting();
+    if (s.polls) {
+      s.waiting?.(); // otherwise it waits for the next poll
       return;
     }
     this.advance(s, next);
@@ -189,6 +190,9 @@ export class ModelServer {
         this.pump();
         return { type: 'reply', id, result };
       }
+      case 'unsubscribe':
+        s.places.delete(channel);
+        return { type: 'reply', id, result: {} };
       case 'publish':
         if (this.clock.random() < 0.05) return { type: 'reply', id, error: { code: 4102, name: 'rate_limited', message: 'Slowly.', retry: true } };
         return { type: 'reply', id, result: this.publish(channel, c.data, typeof c.key === 'string' ? c.key : undefined) };
@@ -313,6 +317,7 @@ export class Network {
       reply(410, { error: { code: 4204, name: 'session_gone', message: 'Gone.', retry: true } });
       return;
     }
+    s.polls = true;
     if (id) for (const channel of s.places.keys()) s.places.set(channel, since.get(channel) ?? s.places.get(channel) ?? 0);
     for (const channel of id ? [] : q.getAll('channel')) this.server.join(s, channel, since);
     const answer = (): void => {
