@@ -157,7 +157,7 @@ export class Client {
     this.#deaf?.();
     this.#deaf = null;
     this.#runtime.happen({ type: 'disconnect' });
-    this.#giveUp(ownError('disconnected', 'The client was told to disconnect.'));
+    this.#giveUp(ownError('closed', 'The client was told to disconnect.'));
   }
 
   /** Uses these transports from now on, the best first, and connects anew if there is a connection. */
@@ -297,7 +297,7 @@ export class Client {
   #closed(): StarlingError | null {
     const { state } = this;
     if (state.name === 'failed') return new StarlingError({ code: state.code, name: '', message: state.reason.message, retry: false });
-    return state.name === 'disconnected' && state.reason === 'asked' ? ownError('disconnected', 'The client was told to disconnect.') : null;
+    return state.name === 'disconnected' && state.reason === 'asked' ? ownError('closed', 'The client was told to disconnect.') : null;
   }
 
   #giveUp(e: StarlingError): void {

@@ -299,8 +299,8 @@ function refused(m: Machine, failures: number, end: End, at: Surroundings): Step
     return [stepped, [{ do: 'forget' }, ...effects]];
   }
   // A token that stays as it is will not become valid.
-  const final = !end.retry || (end.code === codes.token_expired && !m.renewable);
-  return final ? halt(m, { name: 'failed', reason: end }) : wait(m, failures, end, at);
+  const again = end.code === codes.token_expired ? m.renewable : end.retry;
+  return !again ? halt(m, { name: 'failed', reason: end }) : wait(m, failures, end, at);
 }
 
 function wait(m: Machine, before: number, end: End, at: Surroundings): Step {

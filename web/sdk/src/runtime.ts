@@ -22,7 +22,7 @@ const EARLY = 30_000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The codes that are about a channel, not about the client. */
-const ABOUT_CHANNELS: ReadonlySet<number> = new Set([codes.bad_channel, codes.not_supported, codes.forbidden, codes.limit_reached, codes.refused]);
+const ABOUT_CHANNELS: ReadonlySet<number> = new Set([codes.bad_channel, codes.not_supported, codes.forbidden, codes.limit_reached]);
 
 /** @internal Where a transport that has worked is remembered. */
 export interface Memory {

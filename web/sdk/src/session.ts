@@ -50,6 +50,8 @@ export class Session {
   readonly #token: string;
   readonly #waiting = new Map<number, Waiting>();
   readonly #asked: ReadonlySet<string>;
+  /** Where the channels stand, for those to which the server subscribes the client by itself. */
+  readonly #since: string;
   #id = 0;
   #over = false;
   #live = false;
@@ -71,6 +73,7 @@ export class Session {
     const plain = new Map([...host.subscriptions()].filter((s) => s.wanted && s.isPlain).map((s) => [s.channel, s.cursor]));
     const { since, channels } = careful ? { since: '', channels: [] } : gather(plain);
     this.#asked = new Set(channels);
+    this.#since = since;
     this.#wire = connect({ base, token, channels, since }, {
       open: (session) => this.#open(session),
       message: (m) => this.#message(m),
@@ -99,7 +102,7 @@ export class Session {
     if (this.#wire.asks) this.#goLive(session);
     if (this.#over) return;
     this.#ask(
-      { type: 'connect', ...(this.#token && { token: this.#token }), ...(!this.#wire.asks && { pings: true }) },
+      { type: 'connect', ...(this.#token && { token: this.#token }), ...(!this.#wire.asks && { pings: true, ...(this.#since && { since: this.#since }) }) },
       (result) => this.#connected(result),
       (e) => this.#end(endOf({ code: e.code, name: e.name, message: e.message, retry: e.retry })),
     );

@@ -124,6 +124,7 @@ export class Subscription {
 
   /** The server refuses to subscribe. Returns whether to try again. */
   refused(refusal: Refusal): boolean {
+    if (refusal.code === codes.already_subscribed) return false; // the server has subscribed us, and says so
     this.#leave();
     if (refusal.code === codes.bad_position) {
       this.forget();

@@ -99,7 +99,7 @@ test('after disconnect it does not come back, and connect goes on where it was',
   ch.on('publication', (p) => got.push(p.data));
   await until(() => ch.subscribed, 'to be subscribed');
   c.disconnect();
-  await expect(ch.publish('not now')).rejects.toMatchObject({ name: 'disconnected' });
+  await expect(ch.publish('not now')).rejects.toMatchObject({ name: 'closed' });
   await server.publish('stop', 'meanwhile');
   c.channel('stop-other').on('publication', () => {});
   expect(c.state).toEqual({ name: 'disconnected', reason: 'asked' });

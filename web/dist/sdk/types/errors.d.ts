@@ -2,7 +2,7 @@
  * Why something was not done.
  *
  * `code` and `name` are those of the protocol; what this client says itself has the code 0 and one of
- * these names: `disconnected` (it was told to disconnect), `lost` (the connection went away, and nobody
+ * these names: `closed` (it was told to disconnect), `lost` (the connection went away, and nobody
  * knows whether it was done), `timeout`, `token` (there is no token to be had), `overlap`
  * (a wildcard and a channel that it matches at once), `overflow` (too much is waiting already).
  */

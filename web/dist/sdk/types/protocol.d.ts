@@ -17,7 +17,7 @@ export declare const codes: {
     readonly no_pong: 4106;
     readonly token_expired: 4107;
     readonly revoked: 4108;
-    readonly refused: 4109;
+    readonly disconnected: 4109;
     readonly already_subscribed: 4200;
     readonly not_subscribed: 4201;
     readonly key_reused: 4202;
