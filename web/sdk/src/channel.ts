@@ -43,14 +43,14 @@ export interface PublishOptions {
 export class Channel<T = unknown> {
   readonly #client: Client;
   readonly #subscription: Subscription;
-  readonly #release: () => void;
+  readonly #changed: () => void;
   #held = false;
 
   /** @internal */
-  constructor(client: Client, subscription: Subscription, sync: () => void) {
+  constructor(client: Client, subscription: Subscription, changed: () => void) {
     this.#client = client;
     this.#subscription = subscription;
-    this.#release = sync;
+    this.#changed = changed;
   }
 
   /** The name, with a star at its end if it is a wildcard. */
@@ -82,17 +82,17 @@ export class Channel<T = unknown> {
   on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void): () => void {
     // What the data is, the application knows; see Client.channel.
     const off = this.#subscription.events.on(event, listener as (event: ChannelEvents[K]) => void);
-    this.#release();
+    this.#changed();
     return () => {
       off();
-      this.#release();
+      this.#changed();
     };
   }
 
   /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe}. */
   subscribe(): void {
     this.#held = true;
-    this.#release();
+    this.#changed();
   }
 
   /** Stops following the channel, and removes all who listen. */

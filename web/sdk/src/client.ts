@@ -181,7 +181,7 @@ export class Client {
       entry = { channel, subscription };
       this.#channels.set(name, entry);
     } else if (options) {
-      entry.subscription.options = options;
+      entry.subscription.configure(options);
     }
     return entry.channel as unknown as Channel<T>;
   }

@@ -24,6 +24,13 @@ export function moved(c: Cursor, position: string, covers = 1): Cursor {
   return { ...c, position, covers, offset: 0, turn: ++turns };
 }
 
+/** @internal Where an application says that it was: a position, perhaps with a dot and an offset behind it. */
+export function from(since: string): Cursor {
+  const [, position, digits] = /^([^.,]+)\.(\d+)$/.exec(since) ?? [];
+  const offset = Number(digits ?? 0);
+  return { ...moved(nowhere, position ?? since), offset, last: offset };
+}
+
 /** @internal Something was missed: offsets may mean something else from here on. */
 export function lost(position: string, covers = 1): Cursor {
   return moved(nowhere, position, covers);

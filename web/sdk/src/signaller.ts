@@ -13,6 +13,8 @@ const ROOM = 64 << 10;
 /** How many signals without a key wait. */
 const MOST = 64;
 const LATER = 50;
+/** At most so often are signals sent, in milliseconds: the server obeys 100 commands a second. */
+const PACE = 20;
 
 /** @internal Sends signals when there is room; of one key only the newest value waits. */
 export class Signaller {
@@ -20,6 +22,7 @@ export class Signaller {
   readonly #env: Environment;
   #outlet: SignalOutlet | null = null;
   #timer: unknown = null;
+  #last = 0;
   #n = 0;
 
   constructor(env: Environment) {
@@ -31,7 +34,9 @@ export class Signaller {
     const key = conflate ? `${command.channel}\n${conflate}` : `\n${++this.#n}`;
     this.#waiting.delete(key);
     this.#waiting.set(key, command);
-    this.flush();
+    const wait = this.#last + PACE - this.#env.now();
+    if (wait > 0) this.#later(wait);
+    else this.flush();
   }
 
   use(outlet: SignalOutlet | null): void {
@@ -43,20 +48,21 @@ export class Signaller {
     if (!this.#outlet) return;
     for (const [key, command] of this.#waiting) {
       if (this.#outlet.backlog() > ROOM) {
-        this.#later();
+        this.#later(LATER);
         return;
       }
       this.#waiting.delete(key);
+      this.#last = this.#env.now();
       this.#outlet.say(command);
     }
   }
 
-  #later(): void {
+  #later(ms: number): void {
     if (this.#timer !== null) return;
     this.#timer = this.#env.setTimeout(() => {
       this.#timer = null;
       this.flush();
-    }, LATER);
+    }, ms);
   }
 
   abandon(): void {

@@ -1,4 +1,4 @@
-import { type Cursor, lost, moved, nowhere, resume, seen } from './cursor.js';
+import { type Cursor, from, lost, moved, nowhere, resume, seen } from './cursor.js';
 import { Emitter } from './emitter.js';
 import { StarlingError } from './errors.js';
 import { codes, type Filter, isWildcard, type Publication, type Refusal, type Signal, type SlowPolicy } from './protocol.js';
@@ -61,7 +61,13 @@ export class Subscription {
     readonly channel: string,
     public options: ChannelOptions,
   ) {
-    this.cursor = options.since ? moved(nowhere, options.since) : nowhere;
+    this.cursor = options.since ? from(options.since) : nowhere;
+  }
+
+  /** Takes options for the next time that it subscribes. */
+  configure(options: ChannelOptions): void {
+    this.options = options;
+    if (options.since && !this.wanted) this.cursor = from(options.since);
   }
 
   get isWildcard(): boolean {

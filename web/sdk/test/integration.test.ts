@@ -188,6 +188,26 @@ test('it goes on where it was over another transport', async () => {
   c.disconnect();
 });
 
+test.each(TRANSPORTS)('an earlier visit is gone on from: %s', async (transport) => {
+  const name = `visit-${transport}`;
+  const first = open({ transports: [transport] });
+  const got: unknown[] = [];
+  first.channel(name).on('publication', (p) => got.push(p.data));
+  await until(() => first.channel(name).subscribed, 'to be subscribed');
+  await first.channel(name).publish(1);
+  await until(() => got.length === 1, 'the first');
+  const since = first.channel(name).position;
+  first.disconnect();
+  await server.publish(name, 2);
+  const second = open({ transports: [transport] });
+  const recovered: boolean[] = [];
+  second.channel(name, { since }).on('publication', (p) => got.push(p.data));
+  second.channel(name).on('subscribed', (e) => recovered.push(e.recovered));
+  await until(() => got.length === 2 && recovered.length === 1, 'the second');
+  expect([got, recovered]).toEqual([[1, 2], [true]]);
+  second.disconnect();
+});
+
 test('without a WebSocket it takes the next', async () => {
   class Blocked {
     readonly readyState = 0;

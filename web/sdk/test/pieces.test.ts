@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { gather, lost, moved, nowhere, resume, seen } from '../src/cursor.js';
+import { from, gather, lost, moved, nowhere, resume, seen } from '../src/cursor.js';
 import { Emitter } from '../src/emitter.js';
 import { StarlingError } from '../src/errors.js';
 import type { Publication } from '../src/protocol.js';
@@ -34,6 +34,8 @@ describe('a cursor', () => {
     expect(resume(moved(b ?? nowhere, 'BB'))).toEqual({ since: 'BB' });
     expect(seen(lost('CC'), 1)).not.toBeNull();
     expect(resume(nowhere)).toEqual({});
+    expect(from('AA.7')).toMatchObject({ position: 'AA', offset: 7, last: 7 });
+    expect(from('AA')).toMatchObject({ position: 'AA', offset: 0 });
   });
 
   test('cursors are gathered, the newest first, each position once', () => {
@@ -237,12 +239,21 @@ test('of signals that wait only the newest of a key goes out, and none without a
   for (const x of [1, 2, 3]) s.signal({ type: 'signal', channel: 'c', data: x, conflate: 'k' }, 'k');
   s.use({ backlog: () => backlog, say: (c) => said.push(c.data) });
   expect(said).toEqual([3]);
+  vi.advanceTimersByTime(100);
   backlog = 1e6;
   for (const x of [4, 5, 6]) s.signal({ type: 'signal', channel: 'c', data: x }, 'k');
   expect(said).toEqual([3]);
   backlog = 0;
   vi.advanceTimersByTime(100);
   expect(said).toEqual([3, 6]);
+  // A pointer that moves a thousand times a second does not drown the server.
+  for (let x = 0; x < 1000; x++) {
+    s.signal({ type: 'signal', channel: 'c', data: x, conflate: 'k' }, 'k');
+    vi.advanceTimersByTime(1);
+  }
+  vi.advanceTimersByTime(100);
+  expect(said.length).toBeLessThan(60);
+  expect(said.at(-1)).toBe(999);
 });
 
 describe('tokens', () => {
