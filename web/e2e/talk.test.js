@@ -121,14 +121,14 @@ for (const transport of ['websocket', 'sse', 'poll']) {
       await w.page.click('.pad summary');
     }
     const box = await one.page.locator('.area').boundingBox();
-    for (let i = 1; i <= 40; i++) await one.page.mouse.move(box.x + (box.width * i) / 50, box.y + box.height / 2);
+    for (let i = 1; i <= 16; i++) await one.page.mouse.move(box.x + (box.width * i) / 20, box.y + box.height / 2);
     await other.page.waitForFunction(() => document.querySelector('.dot')?.style.getPropertyValue('--x') === '0.8');
     await one.page.mouse.move(box.x, box.y - 200);
     await other.page.waitForFunction(() => !document.querySelector('.dot'));
     // And with the keyboard.
     await other.page.focus('.area');
     await other.page.keyboard.press('ArrowLeft');
-    await one.page.waitForSelector('.dot');
+    await one.page.waitForSelector('.dot', { state: 'attached' });
     for (const w of [one, other]) await w.close();
   });
 
@@ -156,7 +156,7 @@ for (const transport of ['websocket', 'sse', 'poll']) {
 }
 
 test('a token that the server refuses shows why, and what is written goes out once it may', async () => {
-  const w = await Window.open(browser, server.url, { channel: 'refused-token' });
+  const w = await Window.open(browser, server.url, { channel: 'chat-refused' });
   await w.state('live');
   await w.page.route('**/dev/token', (route) => route.fulfill({ json: { token: 'no.such.token' } }));
   await w.page.click('#who summary');

@@ -31,6 +31,8 @@ export class Pane {
     this.ledger = new Ledger((key) => key.startsWith(`${around.me}.`));
     /** @type {import('../sdk/starling.js').Channel | null} */
     this.channel = null;
+    /** @type {import('../sdk/starling.js').Client | null} */
+    this.client = null;
     /** @type {'no' | 'loading' | 'yes'} */
     this.history = 'no';
     this.earlier = ''; // the position before which there is more
@@ -112,6 +114,7 @@ export class Pane {
     const turn = ++this.turn;
     const channel = client.channel(this.name, since ? { since } : undefined);
     this.channel = channel;
+    this.client = client;
     this.refusal = null;
     /**
      * @template {keyof import('../sdk/starling.js').ChannelEvents} K
@@ -170,7 +173,7 @@ export class Pane {
         this.ledger.acknowledge(o.key, done.offset);
       },
       (/** @type {import('../sdk/starling.js').StarlingError} */ e) => {
-        if (e.code === 0) return; // the next client goes on
+        if (e.code === 0 || this.client?.state.name === 'failed') return; // the next client goes on
         const why = `${e.message} (${e.code} ${e.name})`;
         this.around.outbox.refuse(o.key, why);
         this.ledger.refuse(o.key, why);
