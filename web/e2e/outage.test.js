@@ -87,7 +87,7 @@ for (const transport of ['websocket', 'sse', 'poll']) {
   });
 }
 
-test('where WebSockets are refused it goes on over SSE within a second, and tells why not when told to use nothing else', async () => {
+test('where WebSockets are refused it goes on over SSE at once, and tells why not when told to use nothing else', async () => {
   const proxy = await proxyWithoutWebSockets(server.url);
   const w = await Window.open(browser, proxy.url, { channel: 'blocked', transport: 'auto' });
   const begun = Date.now();
