@@ -5,7 +5,7 @@ export const codes = {
   malformed: 4000, unknown_type: 4001, invalid_field: 4002, bad_channel: 4003, bad_position: 4004,
   too_large: 4005, not_supported: 4006, not_found: 4007,
   unauthorized: 4100, forbidden: 4101, rate_limited: 4102, limit_reached: 4103, bad_origin: 4104,
-  slow: 4105, no_pong: 4106, token_expired: 4107, revoked: 4108, disconnected: 4109,
+  slow: 4105, no_pong: 4106, token_expired: 4107, revoked: 4108, disconnected: 4109, too_many_sessions: 4110,
   already_subscribed: 4200, not_subscribed: 4201, key_reused: 4202, conflict: 4203,
   session_gone: 4204, session_busy: 4205,
   unavailable: 4300, unknown_result: 4301, draining: 4302, internal: 4303,
@@ -119,7 +119,7 @@ export function nameOf(code: number): string {
 }
 
 const RETRYABLE: ReadonlySet<number> = new Set([
-  codes.rate_limited, codes.slow, codes.no_pong, codes.session_gone, codes.session_busy,
+  codes.rate_limited, codes.slow, codes.no_pong, codes.too_many_sessions, codes.session_gone, codes.session_busy,
   codes.unavailable, codes.unknown_result, codes.draining, codes.internal,
 ]);
 

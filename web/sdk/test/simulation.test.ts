@@ -5,7 +5,7 @@ import { Client } from '../src/client.js';
 import type { TransportName } from '../src/machine.js';
 import { chance, Clock, ModelServer, Network } from './world.js';
 
-const SEEDS = Number(process.env.STARLING_SEEDS ?? 60);
+const SEEDS = Number(process.env.STARLING_SEEDS ?? 40);
 const FIRST = Number(process.env.STARLING_SEED ?? 1);
 const CHANNELS = ['a', 'b', 'c'];
 

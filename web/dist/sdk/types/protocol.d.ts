@@ -18,6 +18,7 @@ export declare const codes: {
     readonly token_expired: 4107;
     readonly revoked: 4108;
     readonly disconnected: 4109;
+    readonly too_many_sessions: 4110;
     readonly already_subscribed: 4200;
     readonly not_subscribed: 4201;
     readonly key_reused: 4202;
