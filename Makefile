@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race e2e picture bench soak clean
+.PHONY: help run build test check fmt lint race e2e picture bench soak clean sdk check-dist sdk-test
 .PHONY: ot-npm ot-vectors ot-fuzz ot-bench ot-sim
 
 help: ## list the targets
@@ -41,13 +41,28 @@ lint: ## format check, vet, staticcheck, errorlint
 
 check: lint race ## format, vet, staticcheck, errorlint, and the tests under -race
 
-# The browser tests need Node, npm's packages and a Chromium (CHROMIUM=path names
-# another than Debian's). Nothing else in this file does.
+# The SDK and the browser tests need Node and npm's packages, the latter a Chromium
+# (CHROMIUM=path names another than Debian's). Nothing else in this file does: what the
+# binary embeds is kept in web/dist.
 web/e2e/node_modules: web/e2e/package-lock.json
 	cd web/e2e && npm ci --no-audit --no-fund
 	@touch $@
 
-e2e: build web/e2e/node_modules ## check the page's types, and test it in a real Chromium
+web/sdk/node_modules: web/sdk/package-lock.json
+	cd web/sdk && npm ci --no-audit --no-fund
+	@touch $@
+
+sdk: web/sdk/node_modules ## build the SDK, into web/dist as well, and print its size
+	cd web/sdk && npm run --silent build && npm run --silent size
+
+check-dist: web/sdk/node_modules ## fail if web/dist is not what web/sdk makes
+	cd web/sdk && npm run --silent stale
+
+sdk-test: build check-dist ## check and test the SDK, against the real server as well
+	cd web/sdk && npm run --silent check && STARLING_TEST_BINARY=$(CURDIR)/bin/starling npm test
+	cd web/sdk && npm run --silent build && npm run --silent size
+
+e2e: build sdk-test web/e2e/node_modules ## test the SDK, and the pages in a real Chromium
 	cd web/e2e && npx tsc -p . && node --test --test-reporter=spec unit/*.test.js
 	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 *.test.js
 
@@ -55,7 +70,7 @@ picture: build web/e2e/node_modules ## take the README's picture anew
 	cd web/e2e && node picture.js ../../docs/images
 
 clean: ## remove what was built
-	rm -rf bin web/e2e/node_modules
+	rm -rf bin web/e2e/node_modules web/sdk/node_modules web/sdk/dist
 
 OT_JS := ot/testdata/js
 OT_SEED ?= 1

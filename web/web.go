@@ -1,4 +1,4 @@
-// Package web holds the pages that the binary serves.
+// Package web holds the pages that the binary serves, and the client for browsers.
 package web
 
 import (
@@ -13,6 +13,7 @@ import (
 )
 
 //go:embed page/*.html page/*.css page/*.svg page/js
+//go:embed dist/sdk
 var files embed.FS
 
 // contentTypes are spelled out: what mime knows depends on the machine.
@@ -21,6 +22,7 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".ts":   "text/plain; charset=utf-8",
 }
 
 // policy lets a page load from its own server and nowhere else. The schemes of
@@ -39,44 +41,70 @@ type file struct {
 // pages are relative, but for those of the page for what is not there, which may
 // be asked for at any depth.
 func Handler(base string) http.Handler {
-	pages, err := load()
-	if err != nil {
-		panic(err) // the files are embedded
-	}
+	pages := mustLoad("page")
 	lost := pages["/404.html"]
 	lost.body = bytes.ReplaceAll(lost.body, []byte(`="/`), []byte(`="`+base+`/`))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-cache") // ask each time; the answer is short when nothing has changed
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			h.Set("Allow", "GET, HEAD")
-			http.Error(w, "Pages are read with GET.", http.StatusMethodNotAllowed)
+		if !mayRead(w, r) {
 			return
 		}
 		name := r.URL.Path
 		if name == "/" {
 			name = "/index.html"
 		}
-		f, ok := pages[name]
-		if !ok {
-			h.Set("Content-Type", lost.contentType)
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write(lost.body) // the client may be gone
+		if f, ok := pages[name]; ok {
+			f.serve(w, r)
 			return
 		}
-		h.Set("Content-Type", f.contentType)
-		h.Set("ETag", f.etag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+		h.Set("Content-Type", lost.contentType)
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write(lost.body) // the client may be gone
 	})
 }
 
-// load reads the embedded files, by the path at which they are served.
-func load() (map[string]file, error) {
-	pages := map[string]file{}
-	err := fs.WalkDir(files, "page", func(name string, d fs.DirEntry, err error) error {
+// SDK serves the client for browsers below /sdk/, to pages of any origin.
+func SDK() http.Handler {
+	sdk := mustLoad("dist")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		if !mayRead(w, r) {
+			return
+		}
+		f, ok := sdk[r.URL.Path]
+		if !ok {
+			http.Error(w, "The SDK is /sdk/starling.js, with its types beside it.", http.StatusNotFound)
+			return
+		}
+		f.serve(w, r)
+	})
+}
+
+// mayRead sets what all files have in common, and refuses what does not read.
+func mayRead(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache") // ask each time; the answer is short when nothing has changed
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	h.Set("Allow", "GET, HEAD")
+	http.Error(w, "Pages are read with GET.", http.StatusMethodNotAllowed)
+	return false
+}
+
+func (f file) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", f.contentType)
+	w.Header().Set("ETag", f.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+}
+
+// mustLoad reads the embedded files below a folder, by their paths in it.
+func mustLoad(folder string) map[string]file {
+	all := map[string]file{}
+	err := fs.WalkDir(files, folder, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -85,11 +113,14 @@ func load() (map[string]file, error) {
 			return err
 		}
 		sum := sha256.Sum256(body)
-		pages[name[len("page"):]] = file{
+		all[name[len(folder):]] = file{
 			body: body, contentType: contentTypes[path.Ext(name)],
 			etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
 		}
 		return nil
 	})
-	return pages, err
+	if err != nil {
+		panic(err) // the files are embedded
+	}
+	return all
 }

@@ -97,3 +97,37 @@ func TestPagesHaveNothingInlineAndNothingForeign(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestTheSDKIsServedToEverybody(t *testing.T) {
+	for path, want := range map[string]string{
+		"/sdk/starling.js":          "text/javascript; charset=utf-8",
+		"/sdk/starling.d.ts":        "text/plain; charset=utf-8",
+		"/sdk/types/index.d.ts":     "text/plain; charset=utf-8",
+		"/sdk/":                     "",
+		"/sdk/nowhere.js":           "",
+		"/sdk/../page/js/main.js":   "",
+		"/sdk/types/../starling.js": "",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL.Path = path // as it is
+		w := httptest.NewRecorder()
+		web.SDK().ServeHTTP(w, r)
+		if want == "" {
+			if w.Code != 404 || !strings.Contains(w.Body.String(), "/sdk/starling.js") {
+				t.Errorf("GET %s: got status %d %q, want 404 and where it is", path, w.Code, w.Body)
+			}
+			continue
+		}
+		if got := w.Header().Get("Content-Type"); w.Code != 200 || got != want || w.Body.Len() == 0 {
+			t.Errorf("GET %s: got status %d, type %q and %d bytes, want 200 and %q", path, w.Code, got, w.Body.Len(), want)
+		}
+		if got := w.Header().Get("Access-Control-Allow-Origin"); got != "*" {
+			t.Errorf("GET %s: got Access-Control-Allow-Origin %q, want *", path, got)
+		}
+	}
+	w := httptest.NewRecorder()
+	web.SDK().ServeHTTP(w, httptest.NewRequest("POST", "/sdk/starling.js", nil))
+	if w.Code != 405 {
+		t.Errorf("POST: got status %d, want 405", w.Code)
+	}
+}

@@ -211,6 +211,7 @@ func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 	if c.Pprof {
 		registerPprof(mux)
 	}
+	mux.Handle("/sdk/", web.SDK())
 	if c.Apps {
 		mux.Handle("/", web.Handler(c.BasePath))
 	} else {

@@ -76,7 +76,8 @@ type expiring Session
 func (e *expiring) Tick(now time.Time) time.Duration {
 	s := (*Session)(e)
 	s.mu.Lock()
-	if s.closed || now.Unix() < s.client.checkAt {
+	// The wheel may turn up to a step early: that is not yet another entry's turn.
+	if s.closed || now.Unix()+1 < s.client.checkAt {
 		s.mu.Unlock()
 		return 0 // or another entry will do it
 	}

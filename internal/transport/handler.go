@@ -221,7 +221,7 @@ func parseJoin(q url.Values, lastEventID string) (j join, err *protocol.Error) {
 		}
 	}
 	switch n := len(j.channels); {
-	case n == 0:
+	case n == 0 && q.Get("keep") != "1": // a session that is kept may subscribe later
 		return j, protocol.Errorf(protocol.BadChannel, "Name a channel in the query: ?channel=NAME.")
 	case n > protocol.MaxPositionChannels:
 		return j, protocol.Errorf(protocol.LimitReached, "A request covers at most %d channels.", protocol.MaxPositionChannels)

@@ -75,3 +75,35 @@ func (s *sse) ends() {
 		s.t.Errorf("the stream ended with %v", err)
 	}
 }
+
+// A session may begin without a channel if it is to be kept, and subscribe by commands.
+func TestSessionsThatSubscribeLater(t *testing.T) {
+	b := open(t, nil)
+	stream := b.sse("/sse?keep=1")
+	_, id, _ := strings.Cut(stream.hears("event: session"), `"session":"`)
+	id, _, _ = strings.Cut(id, `"`)
+	if got := b.do("POST", "/send?session="+id, `{"type":"subscribe","channel":"later"}`); got.status != http.StatusOK {
+		t.Fatalf("subscribe over SSE: got %d %s", got.status, got.body)
+	}
+	b.publish("later", `"streamed"`)
+	stream.hears(`"data":"streamed"`)
+
+	first := b.do("GET", "/poll?keep=1", "")
+	_, id, _ = strings.Cut(first.body, `"session":"`)
+	id, _, _ = strings.Cut(id, `"`)
+	if first.status != http.StatusOK || id == "" {
+		t.Fatalf("a poll without a channel: got %d %s", first.status, first.body)
+	}
+	if got := b.do("POST", "/send?session="+id, `{"type":"subscribe","channel":"later"}`); got.status != http.StatusOK {
+		t.Fatalf("subscribe over polling: got %d %s", got.status, got.body)
+	}
+	b.publish("later", `"polled"`)
+	if got := b.do("GET", "/poll?session="+id+"&ack=1", ""); !strings.Contains(got.body, `"data":"polled"`) {
+		t.Errorf("the next poll: got %d %s", got.status, got.body)
+	}
+	for _, path := range []string{"/sse", "/poll"} {
+		if got := b.do("GET", path, ""); !strings.Contains(got.body+got.header.Get("Starling-Error"), "Name a channel") {
+			t.Errorf("GET %s: got %d %s", path, got.status, got.body)
+		}
+	}
+}

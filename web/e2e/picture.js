@@ -11,7 +11,7 @@ import { Server } from './lib/server.js';
 const folder = process.argv[2] ?? '.';
 await mkdir(folder, { recursive: true });
 const width = 700;
-const height = 800;
+const height = 900;
 
 const said = [
   [0, 'I kill the server every few minutes. Has anything been lost on your side?'],

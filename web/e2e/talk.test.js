@@ -71,10 +71,10 @@ test('a window that comes later is shown the history, in pages, and misses nothi
     await w.stored(100);
     if (transport === 'websocket') await server.publish(channel, { from: 'w', text: want.at(-1) });
     const all = want.slice(0, 130);
-    await w.page.waitForFunction((last) => document.querySelector('#messages > li:last-child .text')?.textContent === last, all.at(-1));
-    await w.page.click('#earlier');
+    await w.page.waitForFunction((last) => document.querySelector('.talk .messages > li:last-child .text')?.textContent === last, all.at(-1));
+    await w.page.click('.talk .earlier');
     assert.deepEqual(await w.stored(130), all);
-    assert.equal(await w.page.isVisible('#earlier'), false);
+    assert.equal(await w.page.isVisible('.talk .earlier'), false);
     await w.close();
   }
 });
@@ -86,7 +86,7 @@ test('a channel of one publication shows it', async () => {
   await w.close();
 });
 
-test('another channel can be joined, and its name is checked', async () => {
+test('channels stand side by side, and their names are checked', async () => {
   const w = await Window.open(browser, server.url, { channel: 'first' });
   await w.state('live');
   await w.say('in the first');
@@ -97,11 +97,111 @@ test('another channel can be joined, and its name is checked', async () => {
   assert.equal(await w.page.getAttribute('#channel', 'aria-invalid'), 'true');
   await w.page.fill('#channel', 'second');
   await w.page.press('#channel', 'Enter');
-  await w.page.waitForFunction(() => document.querySelector('#empty')?.checkVisibility());
-  assert.match(w.page.url(), /channel=second&transport=websocket/);
-  await w.say('in the second');
-  assert.deepEqual(await w.stored(1), ['in the second']);
-  assert.deepEqual(await server.texts('first'), ['in the first']);
+  const second = w.page.locator('.talk[data-channel=second]');
+  await second.locator('.empty').waitFor();
+  assert.match(w.page.url(), /channel=first&channel=second&transport=websocket/);
+  await w.page.keyboard.type('in the second');
+  await w.page.keyboard.press('Enter');
+  await second.locator('.message.stored').waitFor();
+  assert.deepEqual([await server.texts('first'), await server.texts('second')], [['in the first'], ['in the second']]);
+  await w.page.click('[aria-label="Leave first"]');
+  await server.publish('first', { text: 'unseen' });
+  await server.publish('second', { from: 'x', text: 'seen' });
+  await second.locator('.message:has-text("seen")').waitFor();
+  assert.equal(await w.page.locator('.talk[data-channel=first]').count(), 0);
+  assert.match(w.page.url(), /\?channel=second&/);
+  await w.close();
+});
+
+for (const transport of ['websocket', 'sse', 'poll']) {
+  test(`pointers are seen in other windows, and go with who pointed: ${transport}`, async () => {
+    const [one, other] = [await Window.open(browser, server.url, { channel: `pad-${transport}`, transport }), await Window.open(browser, server.url, { channel: `pad-${transport}`, transport })];
+    for (const w of [one, other]) {
+      await w.state('live');
+      await w.page.click('.pad summary');
+    }
+    const box = await one.page.locator('.area').boundingBox();
+    for (let i = 1; i <= 16; i++) await one.page.mouse.move(box.x + (box.width * i) / 20, box.y + box.height / 2);
+    await other.page.waitForFunction(() => document.querySelector('.dot')?.style.getPropertyValue('--x') === '0.8');
+    await one.page.mouse.move(box.x, box.y - 200);
+    await other.page.waitForFunction(() => !document.querySelector('.dot'));
+    // And with the keyboard.
+    await other.page.focus('.area');
+    await other.page.keyboard.press('ArrowLeft');
+    await one.page.waitForSelector('.dot', { state: 'attached' });
+    for (const w of [one, other]) await w.close();
+  });
+
+  test(`a token grants what it says, and refusals are shown with their codes: ${transport}`, async () => {
+    const w = await Window.open(browser, server.url, { channel: [`may-${transport}`, `not-${transport}`], transport });
+    await w.state('live');
+    await w.page.click('#who summary');
+    await w.page.fill('#user', 'ann');
+    await w.page.fill('.rule input:not([type])', 'may-*');
+    await w.page.uncheck('.rule input[value=publish]');
+    await w.page.click('button:has-text("Enter with a token")');
+    await w.page.waitForFunction(() => document.querySelector('#who-now')?.textContent === 'ann');
+    await w.page.locator(`.talk[data-channel=not-${transport}] .state[data-state=refused]`).waitFor();
+    assert.match(await w.page.textContent(`.talk[data-channel=not-${transport}] .why`), /4101 forbidden/);
+    await w.page.locator(`.talk[data-channel=may-${transport}] .state[data-state=live]`).waitFor();
+    await w.say('not allowed');
+    assert.match(await w.page.textContent('.refusal'), /Not sent: .*4101 forbidden/);
+    await w.page.click('button:has-text("Be anonymous")');
+    await w.state('live');
+    await w.page.click('.refusal button:has-text("Discard")');
+    await w.say('allowed');
+    assert.deepEqual(await w.stored(1), ['allowed']);
+    await w.close({ outage: true });
+  });
+}
+
+test('a token that the server refuses shows why, and what is written goes out once it may', async () => {
+  const w = await Window.open(browser, server.url, { channel: 'chat-refused' });
+  await w.state('live');
+  await w.page.route('**/dev/token', (route) => route.fulfill({ json: { token: 'no.such.token' } }));
+  await w.page.click('#who summary');
+  await w.page.click('button:has-text("Enter with a token")');
+  await w.state('refused');
+  assert.equal(await w.page.textContent('#state-word'), 'refused: 4100');
+  assert.notEqual(await w.page.textContent('#state-why'), '');
+  await w.say('later');
+  await w.page.unroute('**/dev/token');
+  await w.page.click('button:has-text("Enter with a token")');
+  await w.state('live');
+  assert.deepEqual(await w.stored(1), ['later']);
+  await w.close({ outage: true });
+});
+
+test('told to disconnect it stays away, also when it is looked at, and comes back when told to', async () => {
+  const w = await Window.open(browser, server.url, { channel: 'away', transport: 'auto' });
+  await w.state('live');
+  await w.page.click('#connect');
+  await w.state('off');
+  await server.publish('away', { from: 'x', text: 'meanwhile' });
+  await w.page.evaluate(() => {
+    window.dispatchEvent(new Event('online'));
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await w.say('written while away');
+  assert.equal(await w.page.getAttribute('#state', 'data-state'), 'off');
+  await w.page.click('#connect');
+  await w.state('live');
+  assert.deepEqual((await w.stored(2)).toSorted(), ['meanwhile', 'written while away']);
+  await w.close();
+});
+
+test('the SDK works in a page of one line', async () => {
+  const w = await Window.open(browser, server.url, { channel: 'line' });
+  await w.state('live');
+  const got = await w.page.evaluate(async () => {
+    const { createClient } = await import('/sdk/starling.js');
+    const chat = createClient().channel('line');
+    const came = new Promise((done) => chat.on('publication', (p) => done(p.data)));
+    await new Promise((done) => chat.on('subscribed', done));
+    await chat.publish({ from: 'sdk', text: 'hello' });
+    return came;
+  });
+  assert.deepEqual(got, { from: 'sdk', text: 'hello' });
   await w.close();
 });
 
@@ -185,8 +285,8 @@ test('the inspector shows positions and frames, and can be paused', async () => 
   await w.state('live');
   await w.say('look');
   await w.stored(1);
-  await w.page.waitForFunction(() => document.querySelector('#offset')?.textContent !== '–');
-  assert.match(await w.page.textContent('#position'), /^[A-Za-z0-9_-]{10,}$/);
+  await w.page.waitForFunction(() => document.querySelector('#positions td:nth-child(3)')?.textContent !== '–');
+  assert.match(await w.page.textContent('#positions td:nth-child(2)'), /^[A-Za-z0-9_-]{10,}(\.\d+)?$/);
   assert.match(await w.page.textContent('#session'), /^n1\./);
   assert.match(await w.page.textContent('#received'), /^\d+ frames, /);
   await w.page.click('.frame.out:has-text("publish") summary');

@@ -14,11 +14,11 @@ export function launch() {
 }
 
 /** What Chromium says of requests that fail because the server is away, or still busy with the one before. */
-const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of (403|404|409|410|413|503)/;
+const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of (400|401|403|404|409|410|413|503)/;
 
 /** A visitor's window on the page. */
 export class Window {
-  static async open(browser, url, { channel = 'e2e', transport = 'websocket', ...context } = {}) {
+  static async open(browser, url, { channel = 'e2e', transport = 'websocket', script, ...context } = {}) {
     const w = new Window();
     w.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...context });
     w.page = await w.context.newPage();
@@ -39,18 +39,23 @@ export class Window {
         for (const e of list.getEntries()) if (!e.hadRecentInput) window.shifted += e.value;
       }).observe({ type: 'layout-shift', buffered: true });
     });
-    await w.page.goto(`${url}/?channel=${channel}&transport=${transport}`);
+    if (script) await w.page.addInitScript(script);
+    const channels = [channel].flat().map((c) => `channel=${encodeURIComponent(c)}`).join('&');
+    await w.page.goto(`${url}/?${channels}&transport=${transport}`);
     return w;
   }
 
-  /** Waits for the connection to be in a state. */
+  /** Waits for the connection to be in a state; live is with all its channels. */
   state(name) {
-    return this.page.waitForSelector(`#state[data-state=${name}]`, { state: 'attached' });
+    return this.page.waitForFunction((want) => {
+      const channels = [...document.querySelectorAll('.talk .state')];
+      return document.querySelector('#state')?.dataset.state === want && (want !== 'live' || channels.every((c) => c.dataset.state === 'live'));
+    }, name);
   }
 
   async say(text) {
-    await this.page.fill('#text', text);
-    await this.page.press('#text', 'Enter');
+    await this.page.fill('.talk textarea', text);
+    await this.page.press('.talk textarea', 'Enter');
   }
 
   use(transport) {
@@ -59,7 +64,7 @@ export class Window {
 
   /** What is shown, from top to bottom. */
   rows() {
-    return this.page.$$eval('#messages > li', (all) => all.map((li) => ({
+    return this.page.$$eval('.talk .messages > li', (all) => all.map((li) => ({
       gap: li.classList.contains('gap'),
       text: li.querySelector('.text')?.textContent ?? li.textContent,
       own: li.classList.contains('own'),

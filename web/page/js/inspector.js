@@ -56,16 +56,34 @@ export class Inspector {
     return (this.frames?.list ?? []).map(line).join('\n\n') + '\n';
   }
 
-  /** @param {import('./client.js').Client} c */
-  show(c) {
-    this.put('position', c.since || 'none yet');
-    this.put('session', c.session || 'none yet');
-    this.put('offset', c.offset ? String(c.offset) : '–');
-    this.put('doubles', String(c.doubles));
-    this.put('received', counted(c.frames.in));
-    this.put('sent', counted(c.frames.out));
-    this.frames = c.frames;
-    this.list(c.frames);
+  /** @param {import('./room.js').Room} room */
+  show(room) {
+    const { state, user } = room.client;
+    this.put('session', state.name === 'connected' ? state.session : 'none');
+    this.put('user-seen', user || 'anonymous');
+    this.put('received', counted(room.frames.in));
+    this.put('sent', counted(room.frames.out));
+    this.positions(room.panes);
+    this.frames = room.frames;
+    this.list(room.frames);
+  }
+
+  /** @param {import('./pane.js').Pane[]} panes */
+  positions(panes) {
+    const body = this.$('positions');
+    while (body.childElementCount > panes.length) body.lastElementChild?.remove();
+    for (const [i, pane] of panes.entries()) {
+      const row = body.children[i] ?? body.appendChild(make('tr', ''));
+      while (row.childElementCount < 5) row.append(row.childElementCount === 0 ? header() : make('td', ''));
+      const c = pane.channel;
+      const texts = [pane.name, c?.position || 'none yet', c?.offset ? String(c.offset) : '–', String(pane.recovered), String(c?.duplicates ?? 0)];
+      for (const [n, text] of texts.entries()) {
+        const cell = /** @type {HTMLElement} */ (row.children[n]);
+        if (cell.textContent === text) continue;
+        cell.textContent = text;
+        cell.title = text.length > 12 ? text : '';
+      }
+    }
   }
 
   /**
@@ -107,6 +125,12 @@ function glance(f) {
 
 /** @param {{frames: number, bytes: number}} c */
 const counted = (c) => `${c.frames} ${c.frames === 1 ? 'frame' : 'frames'}, ${size(c.bytes)}`;
+
+function header() {
+  const th = make('th', '');
+  th.setAttribute('scope', 'row');
+  return th;
+}
 
 /** @param {import('./frames.js').Frame} f */
 function row(f) {

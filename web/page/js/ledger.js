@@ -39,7 +39,7 @@ export class Ledger {
    * Takes a publication, from the stream or from history, and tells whether it was
    * not there yet.
    *
-   * @param {import('./wire.js').Publication} p
+   * @param {import('../sdk/starling.js').Publication} p
    */
   add(p) {
     if (this.ids.has(p.id)) return false;

@@ -1,17 +1,22 @@
-// The page: puts the pieces together and shows what they say.
+// The Playground: puts the pieces together and shows what they say.
 
-import { Client } from './client.js';
+import { channelTrouble } from '../sdk/starling.js';
+import { Identity } from './identity.js';
 import { Inspector } from './inspector.js';
-import { channelTrouble, randomId, randomName } from './names.js';
+import { randomId, randomName } from './names.js';
 import { Outbox } from './outbox.js';
-import { Talk } from './talk.js';
+import { put } from './pane.js';
+import { Room } from './room.js';
 
 /** @param {string} id */
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @param {string} id */
 const input = (id) => /** @type {HTMLInputElement} */ ($(id));
 
-const TRANSPORTS = /** @type {const} */ (['websocket', 'sse', 'poll']);
+const CHOICES = /** @type {const} */ (['auto', 'websocket', 'sse', 'poll']);
+const NAMES = { websocket: 'WebSocket', sse: 'SSE', poll: 'long polling' };
+/** How many channels stand side by side. */
+const MOST = 6;
 const query = new URLSearchParams(location.search);
 
 /**
@@ -29,83 +34,77 @@ function kept(name, begin) {
 const me = kept('starling.window', () => randomId(9));
 input('name').value = kept('starling.name', randomName);
 
-const asked = query.get('channel') ?? 'chat';
 let scheduled = false;
-const client = new Client({
-  channel: channelTrouble(asked) ? 'chat' : asked,
-  transport: TRANSPORTS.find((t) => t === query.get('transport')) ?? 'websocket',
-  outbox: new Outbox(sessionStorage),
-  isOwn: (key) => key.startsWith(`${me}.`),
-  changed: () => {
-    if (scheduled) return;
-    scheduled = true;
-    if (document.hidden) setTimeout(show, 200);
-    else requestAnimationFrame(show);
-  },
-});
-
-const text = /** @type {HTMLTextAreaElement} */ ($('text'));
-const talk = new Talk({
-  list: $('messages'),
-  scroller: $('log'),
-  newest: $('newest'),
-  edit: (key, was) => {
-    client.discard(key);
-    text.value = was;
-    text.focus();
-  },
-  discard: (key) => {
-    client.discard(key);
-    text.focus();
-  },
-});
-const inspector = new Inspector($);
-
-function show() {
-  scheduled = false;
-  const empty = client.history === 'yes' && client.ledger.entries.length === 0;
-  $('empty').hidden = !empty;
-  $('earlier').hidden = client.earlier === '';
-  $('log').setAttribute('aria-busy', String(client.history === 'loading'));
-  talk.show(client.ledger);
-  inspector.show(client);
-  showState();
+function changed() {
+  if (scheduled) return;
+  scheduled = true;
+  if (document.hidden) setTimeout(show, 200);
+  else requestAnimationFrame(show);
 }
 
-/** What the connection is, in words; [state, words, why]. */
+const room = new Room({
+  choice: CHOICES.find((t) => t === query.get('transport')) ?? 'auto',
+  template: /** @type {HTMLTemplateElement} */ ($('pane')),
+  place: $('panes'),
+  around: {
+    outbox: new Outbox(sessionStorage),
+    me,
+    name: () => input('name').value.trim(),
+    key: () => `${me}.${randomId()}`,
+    changed,
+    close: (pane) => {
+      room.close(pane);
+      showPlace();
+      input('channel').focus();
+    },
+  },
+});
+
+const inspector = new Inspector($);
+new Identity({
+  root: $('who'),
+  user: kept('starling.user', () => 'ann'),
+  enter: async (who) => {
+    await room.enter(who);
+    if (who) sessionStorage.setItem('starling.user', who.user);
+  },
+});
+
+/** What the connection is, in words: [state, words, why]. */
 function words() {
-  const link = client.link;
-  switch (link.name) {
+  const s = room.client.state;
+  switch (s.name) {
     case 'idle':
-      return ['connecting', 'not connected', ''];
-    case 'connecting':
-      return ['connecting', 'connecting', ''];
-    case 'live':
-      return ['live', 'live', ''];
-    case 'refused':
-      return ['refused', 'refused', link.why];
+      return ['off', 'not connected', ''];
+    case 'disconnected':
+      return ['off', 'disconnected', s.reason === 'asked' ? 'It stays so until you connect.' : 'The page was put away.'];
+    case 'connecting': {
+      const how = s.transport ? `connecting over ${NAMES[s.transport]}` : 'asking for a token';
+      return ['connecting', how, s.reason?.message ?? ''];
+    }
+    case 'connected':
+      return ['live', `live over ${NAMES[s.transport]}`, room.trouble];
+    case 'failed':
+      return ['refused', `refused: ${s.code}`, s.reason.message];
     case 'waiting': {
-      const s = Math.max(0, Math.ceil((link.until - Date.now()) / 1000));
-      const blocked = client.transport === 'websocket' && link.attempt >= 3 ? ' If the server runs, something between may not let WebSockets through: try SSE or long polling.' : '';
+      const seconds = Math.max(0, Math.ceil((s.retryAt - Date.now()) / 1000));
       return navigator.onLine
-        ? ['waiting', `waiting ${s} s`, link.why + blocked]
-        : ['offline', `offline, again in ${s} s`, 'This device has no network. What you write goes out when it is back.'];
+        ? ['waiting', `waiting ${seconds} s`, s.reason.message]
+        : ['offline', `offline, again in ${seconds} s`, 'This device has no network. What you write goes out when it is back.'];
     }
   }
 }
 
 let lastSaid = '';
 function showState() {
-  const [state, word, why] = /** @type {[string, string, string]} */ (words());
+  const [state = '', word = '', why = ''] = words();
   if ($('state').dataset.state !== state) $('state').dataset.state = state;
-  if ($('state-word').textContent !== word) $('state-word').textContent = word;
-  // Between two attempts it stays, so that it does not blink.
-  if (client.link.name !== 'connecting' || client.link.attempt === 0) {
-    if ($('state-why').textContent !== why) $('state-why').textContent = why;
-    $('notice').hidden = why === '';
-  }
+  put($('state-word'), word);
+  put($('state-why'), why);
+  const off = state === 'off' || state === 'refused';
+  put($('connect'), off ? 'Connect' : state === 'live' || state === 'connecting' ? 'Disconnect' : 'Try now');
   // Said once for each state: a countdown is not for the ears.
-  const said = state === 'waiting' ? 'connection lost, waiting' : state;
+  const said = state === 'waiting' || state === 'offline' ? 'connection lost, waiting' : state === 'refused' ? `refused: ${why}` : state === 'off' ? word : state;
   if (said !== lastSaid && !(state === 'connecting' && lastSaid.includes('waiting'))) {
     lastSaid = said;
     $('state-said').textContent = said;
@@ -113,37 +112,57 @@ function showState() {
 }
 setInterval(showState, 250);
 
+function show() {
+  scheduled = false;
+  const connected = room.client.state.name === 'connected';
+  for (const pane of room.panes) pane.show(connected);
+  $('nobody').hidden = room.panes.length > 0;
+  put($('who-now'), room.who ? room.client.user || `${room.who.user} …` : 'anonymous');
+  put($('who-tokens'), room.who ? `${room.tokens} ${room.tokens === 1 ? 'token' : 'tokens'} so far, each for ${room.who.expiresIn} s` : '');
+  inspector.show(room);
+  showState();
+}
+
 function showPlace() {
   const url = new URL(location.href);
-  url.search = new URLSearchParams({ channel: client.channel, transport: client.transport }).toString();
+  const q = new URLSearchParams(room.panes.map((p) => ['channel', p.name]));
+  q.set('transport', room.choice);
+  url.search = q.toString();
   history.replaceState(null, '', url);
   /** @type {HTMLAnchorElement} */ ($('second')).href = url.href;
-  $('talk-title').textContent = client.channel;
-  document.title = `${client.channel} – Starling`;
-  input('channel').value = client.channel;
-  for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll('[name=transport]'))) radio.checked = radio.value === client.transport;
+  const first = room.panes[0]?.name ?? 'chat';
+  document.title = `${first} – Starling Playground`;
+  for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll('[name=transport]'))) radio.checked = radio.value === room.choice;
   const server = new URL('.', location.href).href.replace(/\/$/, '');
   const other = server === 'http://localhost:8080' ? '' : ` --url ${server}`;
   /** @param {string} from */
   const data = (from) => JSON.stringify({ from, text: 'hello' });
-  $('curl').textContent = `curl -d '{"channel":"${client.channel}","data":${data('curl')}}' ${server}/api/v1/publish`;
-  $('cli').textContent = `bin/starling publish${other} '${client.channel}' '${data('terminal')}'`;
+  $('curl').textContent = `curl -d '{"channel":"${first}","data":${data('curl')}}' ${server}/api/v1/publish`;
+  $('cli').textContent = `bin/starling publish${other} '${first}' '${data('terminal')}'`;
+  $('code').textContent = `<script type="module">\n  import { createClient } from '${server}/sdk/starling.js'\n  const client = createClient({ url: '${server}' })\n  client.channel('${first}').on('publication', (p) => console.log(p.data))\n</script>`;
+}
+
+/** @param {string} text */
+function trouble(text) {
+  $('channel-trouble').textContent = text;
+  input('channel').setAttribute('aria-invalid', String(text !== ''));
 }
 
 $('join').addEventListener('submit', (e) => {
   e.preventDefault();
   const name = input('channel').value.trim();
-  const trouble = channelTrouble(name);
-  $('channel-trouble').textContent = trouble;
-  input('channel').setAttribute('aria-invalid', String(trouble !== ''));
-  if (trouble || name === client.channel) return;
-  client.join(name);
+  const wrong = name.endsWith('*') ? 'The Playground follows channels by their names.' : channelTrouble(name);
+  trouble(wrong || (room.panes.length >= MOST && !room.panes.some((p) => p.name === name) ? `${MOST} channels stand side by side already: leave one first.` : ''));
+  if ($('channel-trouble').textContent) return;
+  room.open(name);
+  input('channel').value = '';
   showPlace();
+  room.panes.find((p) => p.name === name)?.$('textarea').focus();
 });
 
 for (const radio of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll('[name=transport]'))) {
   radio.addEventListener('change', () => {
-    client.use(/** @type {import('./client.js').Transport} */ (radio.value));
+    room.use(/** @type {import('./room.js').Choice} */ (radio.value));
     showPlace();
   });
 }
@@ -153,24 +172,14 @@ input('name').addEventListener('change', () => {
   sessionStorage.setItem('starling.name', input('name').value);
 });
 
-$('compose').addEventListener('submit', (e) => {
-  e.preventDefault();
-  if (!text.value.trim()) return;
-  client.publish(`${me}.${randomId()}`, { from: input('name').value.trim(), text: text.value });
-  text.value = '';
-  text.focus();
+$('connect').addEventListener('click', () => {
+  const { name } = room.client.state;
+  if (name !== 'connected' && name !== 'connecting') {
+    room.client.connect();
+    // What was given up by disconnecting goes out again, under its keys.
+    if (name === 'disconnected' || name === 'failed') for (const pane of room.panes) for (const o of room.o.around.outbox.due(pane.name)) pane.send(o);
+  } else room.client.disconnect();
 });
-text.addEventListener('keydown', (e) => {
-  if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
-  e.preventDefault();
-  /** @type {HTMLFormElement} */ ($('compose')).requestSubmit();
-});
-
-$('now').addEventListener('click', () => {
-  if (client.link.name === 'refused') client.start();
-  else client.wake();
-});
-$('earlier').addEventListener('click', () => void client.loadEarlier());
 
 $('second').addEventListener('click', (e) => {
   // Beside this one if the browser lets us; otherwise the link does what links do.
@@ -205,5 +214,8 @@ for (const b of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAl
 }
 $('copy-frames').addEventListener('click', () => void copy($('copy-frames'), inspector.text()));
 
+const asked = [...new Set(query.getAll('channel'))].filter((name) => !channelTrouble(name) && !name.endsWith('*')).slice(0, MOST);
+for (const name of asked.length > 0 ? asked : ['chat']) room.open(name);
 showPlace();
-client.start();
+room.client.connect();
+changed();

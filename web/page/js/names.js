@@ -24,14 +24,3 @@ export function hueOf(name, hues) {
   for (const c of name) h = (h * 31 + (c.codePointAt(0) ?? 0)) >>> 0;
   return h % hues;
 }
-
-/**
- * Why a text cannot be the name of a channel, or ''.
- *
- * @param {string} name
- */
-export function channelTrouble(name) {
-  if (name === '') return 'A channel needs a name.';
-  if (name.length > 255) return 'A name has at most 255 characters.';
-  return /^[A-Za-z0-9_\-.:/@#$+=~!]+$/.test(name) ? '' : 'A name is made of letters, digits and _-.:/@#$+=~!';
-}

@@ -42,19 +42,19 @@ export class Outbox {
   }
 
   /**
-   * The first that shall go out. What has waited too long is marked as refused on
-   * the way: the server may have forgotten its key.
+   * What of a channel shall go out, in order. What has waited too long is marked as
+   * refused on the way: the server may have forgotten its key.
    *
-   * @param {(o: Outgoing) => void} tooOld
+   * @param {string} channel
    */
-  next(tooOld) {
-    for (const o of this.list) {
+  due(channel) {
+    const due = [];
+    for (const o of this.of(channel)) {
       if (o.refused) continue;
-      if (this.now() - o.created < KEEPS) return o;
-      this.refuse(o.key, 'It has waited for more than twelve hours, and may be there already.');
-      tooOld(o);
+      if (this.now() - o.created < KEEPS) due.push(o);
+      else this.refuse(o.key, 'It has waited for more than twelve hours, and may be there already.');
     }
-    return undefined;
+    return due;
   }
 
   /** @param {string} key */

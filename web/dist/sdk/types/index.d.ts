@@ -1,0 +1,15 @@
+/**
+ * The client of Starling, a real-time server: channels over WebSocket, Server-Sent Events or long polling,
+ * recovered without loss or doubles.
+ *
+ * @packageDocumentation
+ */
+export type { Channel, HistoryPage, HistoryQuery, PublishOptions } from './channel.js';
+export { type Client, type ClientEvents, type ClientOptions, createClient } from './client.js';
+export { StarlingError } from './errors.js';
+export type { ConnectionState, Reason, TokenReason, TransportName } from './machine.js';
+export { channelTrouble, codes, type Filter, type Publication, type Signal, type SlowPolicy } from './protocol.js';
+export type { Published } from './publisher.js';
+export type { ChannelEvents, ChannelOptions } from './subscription.js';
+export type { GetToken } from './tokens.js';
+export type { Frame, WebSocketLike, WebSocketMaker } from './wire.js';

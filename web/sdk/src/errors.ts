@@ -1,0 +1,30 @@
+import { nameOf, type Refusal } from './protocol.js';
+
+/**
+ * Why something was not done.
+ *
+ * `code` and `name` are those of the protocol; what this client says itself has the code 0 and one of
+ * these names: `closed` (it was told to disconnect), `lost` (the connection went away, and nobody
+ * knows whether it was done), `timeout`, `token` (there is no token to be had), `overlap`
+ * (a wildcard and a channel that it matches at once), `overflow` (too much is waiting already).
+ */
+export class StarlingError extends Error {
+  override readonly name: string;
+  readonly code: number;
+  /** Whether the same may succeed later. */
+  readonly retry: boolean;
+
+  /** @internal */
+  constructor(refusal: Refusal, options?: ErrorOptions) {
+    super(refusal.message, options);
+    this.code = refusal.code;
+    this.name = refusal.name || nameOf(refusal.code) || 'error';
+    this.retry = refusal.retry;
+  }
+}
+
+/** @internal An error that the client itself makes. */
+export function ownError(name: 'closed' | 'lost' | 'timeout' | 'token' | 'overlap' | 'overflow', message: string, cause?: unknown): StarlingError {
+  const retry = name === 'lost' || name === 'timeout' || name === 'overflow';
+  return new StarlingError({ code: 0, name, message, retry }, cause === undefined ? undefined : { cause });
+}

@@ -1,0 +1,126 @@
+// What the three transports have in common.
+
+import type { End, TransportName } from './machine.js';
+import { type Command, codes, type Message, type Refusal, refusalFrom } from './protocol.js';
+
+/** The WebSocket of the browser, or one that is like it. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+/** What makes a {@link WebSocketLike}: the global `WebSocket`, or that of the package `ws`. */
+export type WebSocketMaker = new (url: string, protocol: string) => WebSocketLike;
+
+/** Something that went over the wire, for inspectors. */
+export interface Frame {
+  readonly direction: 'in' | 'out';
+  readonly transport: TransportName;
+  /** The type of a message, or of a request. */
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** @internal What the outside gives: real, or made by a test. */
+export interface Environment {
+  now(): number;
+  random(): number;
+  setTimeout(f: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  readonly WebSocket: WebSocketMaker | undefined;
+  readonly fetch: typeof fetch | undefined;
+}
+
+/** @internal Where a wire leads, and what it asks for while it is opened. */
+export interface Place {
+  /** The address of the server, with a slash at its end. */
+  readonly base: string;
+  readonly token: string;
+  /** For the transports that ask in a query: what to follow, and from where. */
+  readonly channels: readonly string[];
+  readonly since: string;
+}
+
+/** @internal What a wire says. */
+export interface Listener {
+  /** Commands can be sent. The session is empty where it is not known yet. */
+  open(session: string): void;
+  message(m: Message): void;
+  /** All channels that were asked for in the query stand here. */
+  position(position: string): void;
+  /** What was said so far tells which channels have missed something. */
+  settled(): void;
+  /** There was a sign of life. */
+  heard(): void;
+  /** There is room to send again. */
+  drained(): void;
+  /** It is over. Called once, and not after close. */
+  end(end: End): void;
+  frame(direction: Frame['direction'], kind: string, text: string): void;
+}
+
+/** @internal One session over one transport. */
+export interface Wire {
+  /** Whether the channels were asked for in the query, and session and positions are told by the wire. */
+  readonly asks: boolean;
+  send(command: Command): void;
+  /** How many bytes wait to go out. */
+  backlog(): number;
+  close(): void;
+}
+
+/** @internal */
+export type Connect = (place: Place, on: Listener, env: Environment) => Wire;
+
+/** @internal The address of a door of the server. */
+export function address(base: string, door: string, query: Readonly<Record<string, string | readonly string[]>> = {}): string {
+  const url = new URL(door, base);
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of typeof value === 'string' ? [value] : value) if (one) url.searchParams.append(name, one);
+  }
+  return url.href;
+}
+
+/** @internal */
+export const ended = (kind: End['kind'], message: string, after?: number): End => ({ kind, code: 0, message, retry: true, ...(after !== undefined && { after }) });
+
+/** @internal The end of a wire that the server refused. */
+export function endOf(refusal: Refusal, after?: number): End {
+  const kind = refusal.code === codes.draining ? 'draining' : 'refused';
+  return { kind, code: refusal.code, message: refusal.message, retry: refusal.retry, ...(after !== undefined && { after }) };
+}
+
+/** @internal Says an end once, and nothing after it. */
+export class Ending {
+  over = false;
+  readonly #on: Listener;
+  readonly #cleanUp: () => void;
+
+  constructor(on: Listener, cleanUp: () => void) {
+    this.#on = on;
+    this.#cleanUp = cleanUp;
+  }
+
+  /** It is over; null when it is our own wish. */
+  finish(end: End | null): void {
+    if (this.over) return;
+    this.over = true;
+    this.#cleanUp();
+    if (end) this.#on.end(end);
+  }
+}
+
+/** @internal What a response that is not the one hoped for says. */
+export async function refusalIn(response: Response): Promise<{ refusal: Refusal | null; after: number | undefined; text: string }> {
+  const text = await response.text().catch(() => '');
+  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
+  const after = Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  const header = /^(\d+) (.*)$/s.exec(response.headers.get('Starling-Error') ?? '');
+  return { refusal: header ? refusalFrom(Number(header[1]), header[2] ?? '') : null, after, text };
+}
