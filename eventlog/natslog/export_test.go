@@ -1,0 +1,4 @@
+package natslog
+
+// OptionsOf returns the options of an engine, to open another like it.
+func OptionsOf(e *Engine) Options { return e.opts }
