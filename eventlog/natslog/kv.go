@@ -26,8 +26,8 @@ const (
 	kvForgetIn = time.Minute
 )
 
-func (e *Engine) kvStream() string      { return e.opts.Prefix + "-kv" }
-func (k *kv) subject(key string) string { return k.e.opts.Prefix + ".kv." + kvSubject(key) }
+func (e *Engine) kvStream() string         { return e.opts.Prefix + "-kv" }
+func (k *kv) subject(key string) string    { return k.e.opts.Prefix + ".kv." + kvSubject(key) }
 func (k *kv) pattern(prefix string) string { return k.e.opts.Prefix + ".kv." + kvPattern(prefix) }
 
 func (k *kv) key(subject string) (string, error) {

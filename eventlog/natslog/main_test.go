@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/logtest"
@@ -55,22 +57,46 @@ func open(t testing.TB, o natslog.Options) *natslog.Engine {
 	return e
 }
 
-// harness opens engines on one server.
+// harness opens engines on a cluster. A test that needs servers that crash gets one
+// of its own.
 func harness(c *natstest.Cluster) logtest.Harness {
+	var own sync.Map // engine → its server
 	return logtest.Harness{
 		Open: func(t testing.TB, p eventlog.Policies) eventlog.Engine {
-			o := fresh(c)
+			on := c
+			if strings.Contains(t.Name(), "crash") {
+				on = natstest.Start(t, 1, natstest.Options{})
+			}
+			o := fresh(on)
 			o.Policies = p
-			return open(t, o)
+			e := open(t, o)
+			own.Store(e, on)
+			return e
 		},
 		Reopen: func(t testing.TB, e eventlog.Engine) eventlog.Engine {
-			o := natslog.OptionsOf(e.(*natslog.Engine))
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return open(t, o)
+			return open(t, natslog.OptionsOf(e.(*natslog.Engine)))
 		},
+		Crash: func(t testing.TB, e eventlog.Engine) eventlog.Engine {
+			on, _ := own.Load(e)
+			server := on.(*natstest.Cluster)
+			server.Members[0].Kill()
+			server.Members[0].Restart()
+			if err := server.WaitReady(30 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			next := open(t, natslog.OptionsOf(e.(*natslog.Engine)))
+			own.Store(next, server)
+			return next
+		},
+		KeepsUnsynced: true,
 	}
 }
 
+// On one server, which some of the tests kill.
 func TestConformance(t *testing.T) { logtest.Run(t, harness(one)) }

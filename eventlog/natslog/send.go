@@ -234,7 +234,7 @@ func (s *sender) giveUp(which func(*pending) bool) {
 }
 
 // lastAnswers is how long Close waits for the outcomes of what was sent.
-const lastAnswers = 2 * time.Second
+const lastAnswers = 1 * time.Second
 
 // close refuses what was not sent, and waits a little for the outcomes of what
 // was.
