@@ -24,7 +24,8 @@ const (
 
 // Error codes of JetStream.
 const (
-	codeStreamNotFound  = 10059
+	codeNoPeers         = 10005 // not enough servers for the replicas
+	codeNoCluster       = 10074 // replicas, and one server
 	codeMessageNotFound = 10037
 	codeWrongLast       = 10071
 	codeWrongLastRacing = 10164 // another one is in flight

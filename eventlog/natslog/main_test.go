@@ -64,7 +64,7 @@ func harness(c *natstest.Cluster) logtest.Harness {
 	return logtest.Harness{
 		Open: func(t testing.TB, p eventlog.Policies) eventlog.Engine {
 			on := c
-			if strings.Contains(t.Name(), "crash") {
+			if strings.Contains(t.Name(), "crash") && len(c.Members) == 1 {
 				on = natstest.Start(t, 1, natstest.Options{})
 			}
 			o := fresh(on)
@@ -100,3 +100,13 @@ func harness(c *natstest.Cluster) logtest.Harness {
 
 // On one server, which some of the tests kill.
 func TestConformance(t *testing.T) { logtest.Run(t, harness(one)) }
+
+// On three servers, of which any may answer a read.
+func TestConformanceOfACluster(t *testing.T) {
+	if !soak {
+		t.Skip("for make soak")
+	}
+	h := harness(natstest.Start(t, 3, natstest.Options{}))
+	h.Crash = nil
+	logtest.Run(t, h)
+}

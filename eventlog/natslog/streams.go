@@ -240,7 +240,7 @@ func (e *Engine) repair(have, want *jetstream.StreamConfig) (changed bool) {
 // explain says what to do about a stream that cannot be made.
 func (e *Engine) explain(want jetstream.StreamConfig, err error) error {
 	var refused *jetstream.APIError
-	if errors.As(err, &refused) && refused.ErrorCode == 10005 {
+	if errors.As(err, &refused) && (refused.ErrorCode == codeNoPeers || refused.ErrorCode == codeNoCluster) {
 		return fmt.Errorf("make stream %s with %d replicas: there are not that many servers with JetStream; start more, or ask for fewer replicas: %w",
 			want.Name, want.Replicas, err)
 	}

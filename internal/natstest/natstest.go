@@ -30,6 +30,8 @@ type Options struct {
 	MaxPayload string
 	// User and Password are what clients have to give. Default: nothing.
 	User, Password string
+	// Client is what else clients need to connect.
+	Client []nats.Option
 }
 
 // Cluster is one nats-server, or several that form a cluster.
@@ -226,6 +228,21 @@ func (m *Member) signal(s os.Signal) {
 	}
 }
 
+// ended tells whether the process has ended by itself.
+func (m *Member) ended() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cmd == nil {
+		return false
+	}
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Log returns what the server has said so far.
 func (m *Member) Log() string {
 	b, err := os.ReadFile(filepath.Join(m.Dir, "nats.log"))
@@ -265,10 +282,15 @@ func (c *Cluster) Member(name string) *Member {
 
 // Connect returns a connection to any of the servers.
 func (c *Cluster) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect(c.URLs(), c.client(opts...)...)
+}
+
+// client adds what clients need to connect.
+func (c *Cluster) client(opts ...nats.Option) []nats.Option {
 	if c.opts.User != "" {
 		opts = append(opts, nats.UserInfo(c.opts.User, c.opts.Password))
 	}
-	return nats.Connect(c.URLs(), opts...)
+	return append(opts, c.opts.Client...)
 }
 
 // WaitReady waits until every server that runs takes clients, and JetStream makes
@@ -286,6 +308,9 @@ func (c *Cluster) WaitReady(within time.Duration) error {
 			}
 			continue
 		}
+		if c.Members[i].ended() {
+			return fmt.Errorf("nats-server %s has ended:\n%s", c.Members[i].Name, c.Members[i].Log())
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("nats-server %s is not ready after %v: %w\n%s", c.Members[i].Name, within, err, c.Members[i].Log())
@@ -302,11 +327,7 @@ func (c *Cluster) ready(m *Member) error {
 	if !runs {
 		return nil
 	}
-	opts := []nats.Option{nats.NoReconnect(), nats.Timeout(2 * time.Second)}
-	if c.opts.User != "" {
-		opts = append(opts, nats.UserInfo(c.opts.User, c.opts.Password))
-	}
-	nc, err := nats.Connect(m.URL, opts...)
+	nc, err := nats.Connect(m.URL, c.client(nats.NoReconnect(), nats.Timeout(2*time.Second))...)
 	if err != nil {
 		return err
 	}
