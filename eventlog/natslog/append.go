@@ -28,12 +28,31 @@ func (e *Engine) Append(b *eventlog.Batch, done func(eventlog.Appended, error)) 
 	}
 }
 
-// messages returns what is sent for an append: one message, or an atomic batch.
-// The answer to the last goes to reply.
-func (s *sender) messages(p *pending, reply string) []*nats.Msg {
+// messages returns what is sent for appends: one message, or an atomic batch. The
+// answer to the last goes to reply.
+func (s *sender) messages(members []*pending, reply string) []*nats.Msg {
+	var out []*nats.Msg
+	for _, p := range members {
+		out = append(out, s.messagesOf(p)...)
+	}
+	if len(out) > 1 {
+		id := nuid.Next()
+		for i, m := range out {
+			m.Header[headerBatchID] = []string{id}
+			m.Header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
+		}
+		out[len(out)-1].Header[headerBatchCommit] = []string{"1"}
+	}
+	out[len(out)-1].Reply = reply
+	return out
+}
+
+// messagesOf returns the messages of one append: the marker of its key, and its
+// records.
+func (s *sender) messagesOf(p *pending) []*nats.Msg {
 	b := p.batch
 	where := subjectOf(b.Channel)
-	out := make([]*nats.Msg, 0, len(b.Records)+1)
+	out := make([]*nats.Msg, 0, p.parts())
 	if b.DedupKey != "" {
 		out = append(out, &nats.Msg{
 			Subject: p.partition.markers + where + "." + keyToken(b.DedupKey),
@@ -55,15 +74,6 @@ func (s *sender) messages(p *pending, reply string) []*nats.Msg {
 		}
 		out = append(out, m)
 	}
-	if len(out) > 1 {
-		id := nuid.Next()
-		for i, m := range out {
-			m.Header[headerBatchID] = []string{id}
-			m.Header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
-		}
-		out[len(out)-1].Header[headerBatchCommit] = []string{"1"}
-	}
-	out[len(out)-1].Reply = reply
 	return out
 }
 
@@ -91,21 +101,6 @@ func (e *apiError) wrongLast() bool {
 	return e.ErrCode == codeWrongLast || e.ErrCode == codeWrongLastRacing
 }
 
-// outcome decodes the answer to an append. refused is set if it was refused
-// because of what it expected.
-func outcome(p *pending, m *nats.Msg) (a eventlog.Appended, err error, refused *apiError) {
-	seq, refused, err := published(m)
-	switch {
-	case err != nil:
-		return a, err, nil
-	case refused != nil && refused.wrongLast():
-		return a, nil, refused
-	case refused != nil:
-		return a, fmt.Errorf("%w: %w", refused, eventlog.ErrUnavailable), nil
-	}
-	return appendedAt(p, seq-uint64(len(p.batch.Records))+1, seq), nil, nil
-}
-
 func appendedAt(p *pending, first, last uint64) eventlog.Appended {
 	return eventlog.Appended{First: first, Last: eventlog.Position{Epoch: p.partition.epoch.Load(), Offset: last}}
 }
@@ -125,7 +120,6 @@ func (s *sender) resolve(p *pending) {
 		return
 	}
 	s.mu.Lock()
-	delete(s.sent, p)
 	pause := min(time.Millisecond<<min(p.tries, 8), 100*time.Millisecond)
 	s.mu.Unlock()
 	timer := time.NewTimer(pause)

@@ -86,6 +86,10 @@ func (e *Engine) start(ctx context.Context) (err error) {
 		return err
 	}
 	e.copies = s.CachedInfo().Config.Replicas
+	e.send.window = windowOfSeveral
+	if e.copies == 1 {
+		e.send.window = windowOfOne
+	}
 	if e.mux, err = newMux(e.nc); err != nil {
 		return err
 	}

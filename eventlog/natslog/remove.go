@@ -47,10 +47,17 @@ func (e *Engine) trim(ctx context.Context, channel string, through uint64) error
 
 // remove hides what a mark says, and then removes it.
 func (e *Engine) remove(ctx context.Context, channel string, head uint64, m mark) error {
-	if err := e.raiseMark(ctx, channel, m); err != nil {
+	before, now, err := e.raiseMark(ctx, channel, m)
+	if err != nil {
 		return err
 	}
-	return e.sweep(ctx, channel, min(m.trimmed+1, head))
+	below := min(m.trimmed+1, head)
+	if err := e.sweep(ctx, channel, below); err != nil || before < below {
+		return err
+	}
+	// Nothing was appended since the mark before.
+	p := e.partition(channel)
+	return e.purge(ctx, p.log, p.marks+subjectOf(channel), now)
 }
 
 // sweep removes the records of a channel with offsets below one, and marks that
@@ -65,19 +72,20 @@ func (e *Engine) sweep(ctx context.Context, channel string, below uint64) error 
 	return e.purge(ctx, p.log, filter, below)
 }
 
-// raiseMark stores a mark, unless there is one that says as much.
-func (e *Engine) raiseMark(ctx context.Context, channel string, m mark) error {
+// raiseMark stores a mark, unless there is one that says as much. It returns the
+// sequences of the mark before and of the one that there is now.
+func (e *Engine) raiseMark(ctx context.Context, channel string, m mark) (before, now uint64, err error) {
 	p := e.partition(channel)
 	for {
 		cur, err := e.mark(ctx, channel)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		next := mark{trimmed: max(cur.trimmed, m.trimmed), lost: max(cur.lost, m.lost)}
 		if next.trimmed == cur.trimmed && next.lost == cur.lost {
-			return nil
+			return 0, cur.seq, nil
 		}
-		_, err = e.publish(ctx, &nats.Msg{
+		now, err = e.publish(ctx, &nats.Msg{
 			Subject: p.marks + subjectOf(channel), Data: encodeMark(next),
 			Header: nats.Header{headerExpectLast: {strconv.FormatUint(cur.seq, 10)}},
 		})
@@ -85,7 +93,7 @@ func (e *Engine) raiseMark(ctx context.Context, channel string, m mark) error {
 		if errors.As(err, &refused) && refused.wrongLast() {
 			continue // another node raised it
 		}
-		return err
+		return cur.seq, now, err
 	}
 }
 
