@@ -26,6 +26,7 @@ SEEDS ?= 2000
 soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
 	$(GO) test -count=1 -timeout 170m -run 'TestMemory|TestHarsh|TestPebble' ./internal/sim -seeds $(SEEDS)
 	STARLING_SOAK=$(or $(KILLS),40) $(GO) test -count=1 -timeout 60m -run 'TestKill|TestPowerCuts$$' ./eventlog/pebblelog ./cmd/starling
+	$(GO) test -count=1 -timeout 60m -run TestNATS ./internal/sim -seeds 30
 	STARLING_SOAK=1 $(GO) test -count=1 -timeout 30m -run 'TestCluster|TestConformanceOfACluster|TestRetry' ./eventlog/natslog
 
 nats-bench: ## measure the log on NATS JetStream, into docs/benchmarks.md

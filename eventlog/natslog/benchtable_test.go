@@ -43,6 +43,7 @@ func TestBenchTable(t *testing.T) {
 	for i, name := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, columns[0][i], columns[1][i])
 	}
+	b.WriteString("\n" + layoutCosts(t))
 	if err := benchdoc.Replace(file, "nats", []byte(b.String())); err != nil {
 		t.Fatal(err)
 	}

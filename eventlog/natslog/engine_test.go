@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -182,6 +183,51 @@ func TestNKeyOverTLS(t *testing.T) {
 	put(t, eventlog.New(open(t, o)), "c", "k", "1")
 }
 
+// What the guide says that an account needs is enough.
+func TestPermissions(t *testing.T) {
+	c := natstest.Start(t, 1, natstest.Options{Config: `
+authorization { users: [
+  { user: all, password: all }
+  { user: starling, password: p, permissions: {
+    publish: ["starling.>", "$JS.API.>", "_INBOX.>"]
+    subscribe: ["starling.>", "_INBOX.>", "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*"]
+  } }
+] }
+`, Client: []nats.Option{nats.UserInfo("all", "all")}})
+	o := fresh(c)
+	o.Prefix, o.User, o.Password = "", "starling", "p"
+	var said strings.Builder
+	o.Logger = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	e, err := natslog.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := eventlog.New(e)
+	sink := &lives{}
+	watch(t, e, "*", sink)
+	a := put(t, l, "c", "k", "1")
+	for _, err := range []error{
+		l.Trim(t.Context(), "c", a.First),
+		l.Signal(t.Context(), eventlog.Signal{Channel: "c"}),
+		l.Signal(t.Context(), eventlog.Signal{Channel: "c", Key: "k"}),
+		l.Delete(t.Context(), "c"),
+		l.Snapshots().Put(t.Context(), "c", eventlog.Snapshot{Data: []byte("x")}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, 10*time.Second, "all is delivered", func() bool {
+		return sink.count(eventlog.LiveRecord) == 1 && sink.count(eventlog.LiveSignal) == 3
+	})
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if said.Len() > 0 {
+		t.Errorf("it was said:\n%s", said.String())
+	}
+}
+
 func TestToken(t *testing.T) {
 	c := natstest.Start(t, 1, natstest.Options{
 		Config: "authorization { token: secret }\n", Client: []nats.Option{nats.Token("secret")},
@@ -189,6 +235,41 @@ func TestToken(t *testing.T) {
 	o := fresh(c)
 	o.Token = "secret"
 	put(t, eventlog.New(open(t, o)), "c", "k", "1")
+}
+
+// Nodes that start at once on empty servers agree on the streams.
+func TestOpenAtOnce(t *testing.T) {
+	o := fresh(one)
+	engines := make([]*natslog.Engine, 4)
+	var wg sync.WaitGroup
+	for i := range engines {
+		wg.Go(func() {
+			e, err := natslog.Open(t.Context(), o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			engines[i] = e
+		})
+	}
+	wg.Wait()
+	epochs := map[uint32]bool{}
+	for _, e := range engines {
+		if e == nil {
+			continue
+		}
+		p, err := e.Head(t.Context(), "c")
+		if err != nil {
+			t.Error(err)
+		}
+		epochs[p.Epoch] = true
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(epochs) != 1 {
+		t.Errorf("the epochs are %v, want one", epochs)
+	}
 }
 
 // What is hidden goes from the servers too, but for the last record.

@@ -274,25 +274,28 @@ func TestClusterFaults(t *testing.T) {
 	c := natstest.Start(t, 3, natstest.Options{})
 	faults := []struct {
 		name   string
-		breaks func(m *natstest.Member)
-		mend   func(m *natstest.Member)
-		long   bool
+		breaks func(leader, other *natstest.Member)
+		mends  func(leader *natstest.Member)
 	}{
-		{"leader killed", (*natstest.Member).Kill, (*natstest.Member).Restart, false},
-		{"leader frozen", (*natstest.Member).Freeze, (*natstest.Member).Thaw, true},
-		{"leader restarted", (*natstest.Member).Restart, func(*natstest.Member) {}, true},
+		{"leader killed", func(m, _ *natstest.Member) { m.Kill() }, (*natstest.Member).Restart},
+		{"leader frozen", func(m, _ *natstest.Member) { m.Freeze() }, (*natstest.Member).Thaw},
+		{"leader restarted", func(m, _ *natstest.Member) { m.Restart() }, func(*natstest.Member) {}},
+		{"two of three killed and started", func(m, other *natstest.Member) {
+			m.Kill()
+			other.Kill()
+			m.Restart()
+			other.Restart()
+		}, func(*natstest.Member) {}},
+	}
+	if !soak {
+		faults = faults[:1]
 	}
 	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			if f.long && !soak {
-				t.Skip("for make soak")
-			}
-			leaderFault(t, c, f.breaks, f.mend)
-		})
+		t.Run(f.name, func(t *testing.T) { leaderFault(t, c, f.breaks, f.mends) })
 	}
 }
 
-func leaderFault(t *testing.T, c *natstest.Cluster, breakIt, mend func(m *natstest.Member)) {
+func leaderFault(t *testing.T, c *natstest.Cluster, breaks func(leader, other *natstest.Member), mends func(leader *natstest.Member)) {
 	o := fresh(c)
 	o.Partitions = 1
 	l := eventlog.New(open(t, o))
@@ -303,13 +306,17 @@ func leaderFault(t *testing.T, c *natstest.Cluster, breakIt, mend func(m *natste
 	w := startWriters(t, l, "c", 8)
 	eventually(t, 30*time.Second, "appends before", func() bool { return w.count() > 100 })
 	m := leader(t, c, stream)
-	breakIt(m)
+	other := c.Members[0]
+	if other == m {
+		other = c.Members[1]
+	}
+	breaks(m, other)
 	before := w.count()
 	eventually(t, 90*time.Second, "appends after", func() bool {
 		_ = f.catchUp(eventlog.New(follower), "c") // it is tried again
 		return w.count() > before+100
 	})
-	mend(m)
+	mends(m)
 	if err := c.WaitReady(time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ type usage struct {
 }
 
 const (
-	keepTick   = 500 * time.Millisecond
+	keepTick   = time.Second
 	keepIdle   = time.Second
 	maxUsed    = 200_000
 	sweepTick  = 10 * time.Minute

@@ -209,6 +209,16 @@ func (m *Member) Restart() {
 	}
 }
 
+// PID returns the id of the process, or 0 when there is none.
+func (m *Member) PID() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cmd == nil {
+		return 0
+	}
+	return m.cmd.Process.Pid
+}
+
 // Freeze stops the process where it stands, as a machine that hangs.
 func (m *Member) Freeze() { m.signal(syscall.SIGSTOP) }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,22 +16,25 @@ import (
 // time is real here, and the misbehaviour is that of the clients and the nodes.
 func TestNATS(t *testing.T) {
 	server := natstest.Start(t, 1, natstest.Options{})
-	seed := *from
-	fails, summary := Run(Config{
-		Seed: seed, Nodes: 2, Slots: true, Duration: 10 * time.Second,
-		Open: func(int) eventlog.Engine {
-			e, err := natslog.Open(t.Context(), natslog.Options{
-				URLs: strings.Split(server.URLs(), ","), Partitions: 2, Policies: Policies(), Logger: slog.New(slog.DiscardHandler),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = e.Close() })
-			return e
-		},
-	})
-	for _, f := range fails {
-		t.Errorf("seed %d: %s", seed, f)
+	for i := range count(t, 1) {
+		seed := *from + uint64(i)
+		fails, summary := Run(Config{
+			Seed: seed, Nodes: 2, Slots: true, Duration: 10 * time.Second,
+			Open: func(int) eventlog.Engine {
+				e, err := natslog.Open(t.Context(), natslog.Options{
+					URLs: strings.Split(server.URLs(), ","), Prefix: fmt.Sprint("sim", seed), Partitions: 2,
+					Policies: Policies(), Logger: slog.New(slog.DiscardHandler),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = e.Close() }) // closed by the world too
+				return e
+			},
+		})
+		for _, f := range fails {
+			t.Errorf("seed %d: %s", seed, f)
+		}
+		t.Logf("seed %d: %s", seed, summary)
 	}
-	t.Log(summary)
 }
