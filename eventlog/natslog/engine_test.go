@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -269,6 +270,56 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 	if len(epochs) != 1 {
 		t.Errorf("the epochs are %v, want one", epochs)
+	}
+}
+
+// Appends that are gathered, of which one was stored before, keep their order.
+func TestGatheredAppendsKeepTheirOrder(t *testing.T) {
+	const n = 300
+	l := eventlog.New(open(t, fresh(one)))
+	before := put(t, l, "c", "50", "50")
+	want := []string{"50"}
+	var wg sync.WaitGroup
+	for i := range n {
+		key := fmt.Sprint(i)
+		if i%7 == 3 && i != 50 {
+			key = ""
+		}
+		if i != 50 {
+			want = append(want, fmt.Sprint(i))
+		}
+		wg.Add(1)
+		l.AppendAsync(entry("c", key, fmt.Sprint(i)), func(a eventlog.Appended, err error) {
+			defer wg.Done()
+			if err != nil || a.Duplicate != (i == 50) || i == 50 && a.Last != before.Last {
+				t.Errorf("append %d: got %+v, %v", i, a, err)
+			}
+		})
+	}
+	wg.Wait()
+	var got []string
+	for _, r := range all(t, l, "c") {
+		got = append(got, string(r.Data))
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What the leader alone tells is what the replicas tell.
+func TestReadFromTheLeader(t *testing.T) {
+	e := open(t, fresh(one))
+	l := eventlog.New(e)
+	for i := range 20 {
+		put(t, l, fmt.Sprint("c", i%2), "", "x")
+	}
+	var want []uint64
+	for _, r := range all(t, l, "c0") {
+		want = append(want, r.Offset)
+	}
+	got, err := natslog.LeaderOffsets(t.Context(), e, "c0", want[2], want[8])
+	if err != nil || !slices.Equal(got, want[3:9]) {
+		t.Errorf("got %v, %v, want %v", got, err, want[3:9])
 	}
 }
 

@@ -17,3 +17,15 @@ func Sweep(ctx context.Context, e *Engine) error {
 	}
 	return nil
 }
+
+// LeaderOffsets reads a channel from the leader of its stream alone, as is done when
+// the replicas are behind.
+func LeaderOffsets(ctx context.Context, e *Engine, channel string, after, upTo uint64) (offsets []uint64, err error) {
+	p := e.partition(channel)
+	s := scan{stream: p.log, filter: p.records + subjectOf(channel), upTo: upTo}
+	err = e.scanLeader(ctx, s, after, func(m *stored) bool {
+		offsets = append(offsets, m.seq)
+		return true
+	})
+	return offsets, err
+}
