@@ -40,6 +40,9 @@ type Engine struct {
 
 	// reconnected says that there is a new connection.
 	reconnected chan struct{}
+	// whole is closed when the streams were looked after since the connection was
+	// lost last.
+	whole atomic.Pointer[chan struct{}]
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -65,6 +68,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 func (e *Engine) start(ctx context.Context) (err error) {
 	e.watch = newWatches(e)
 	e.send = newSender(e)
+	e.markWhole(nil)
 	if e.nc, err = e.opts.connect(
 		nats.DisconnectErrHandler(e.disconnected),
 		nats.ReconnectHandler(func(*nats.Conn) { e.connectedAgain() }),
@@ -116,6 +120,31 @@ func (e *Engine) disconnected(_ *nats.Conn, err error) {
 	if !e.closed.Load() {
 		e.log.Warn("the connection to NATS is lost", "err", err)
 		e.send.hurry("")
+		broken := make(chan struct{})
+		e.whole.Store(&broken)
+	}
+}
+
+// wholeAgain waits, for a while, until the streams were looked after.
+func (e *Engine) wholeAgain(ctx context.Context) error {
+	whole := *e.whole.Load()
+	select {
+	case <-whole:
+		return nil
+	default:
+	}
+	if !e.nc.IsConnected() {
+		return fmt.Errorf("no connection to NATS: %w", eventlog.ErrUnavailable)
+	}
+	timer := time.NewTimer(attemptTimeout)
+	defer timer.Stop()
+	select {
+	case <-whole:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("the streams are not all there: %w", eventlog.ErrUnavailable)
 	}
 }
 
@@ -131,13 +160,21 @@ func (e *Engine) connectedAgain() {
 func (e *Engine) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrSlowConsumer):
-		e.watch.resync()
+		// Whoever empties the queue tells.
 	case sub != nil:
 		e.log.Warn("NATS", "subject", sub.Subject, "err", err)
 	default:
 		e.log.Warn("NATS", "err", err)
 	}
 }
+
+// How long one look at the streams may take, and what lies between two.
+const (
+	mendTimeout  = 5 * time.Second
+	mendEach     = 50 * time.Millisecond // more for each partition
+	mendPause    = 250 * time.Millisecond
+	maxMendPause = 10 * time.Second
+)
 
 // mend makes again, after the connection was lost, the streams that servers lose
 // when they are started anew.
@@ -148,11 +185,14 @@ func (e *Engine) mend() {
 			return
 		case <-e.reconnected:
 		}
-		for pause := time.Second; e.life.Err() == nil; pause = min(2*pause, 30*time.Second) {
-			ctx, cancel := context.WithTimeout(e.life, time.Minute)
+		for pause := mendPause; e.life.Err() == nil; pause = min(2*pause, maxMendPause) {
+			broken := e.whole.Load()
+			// Who has no leader does not answer.
+			ctx, cancel := context.WithTimeout(e.life, mendTimeout+time.Duration(len(e.parts))*mendEach)
 			_, err := e.ensure(ctx, len(e.parts))
 			cancel()
 			if err == nil {
+				e.markWhole(broken)
 				break
 			}
 			if e.life.Err() == nil {
@@ -162,6 +202,20 @@ func (e *Engine) mend() {
 			case <-e.life.Done():
 			case <-time.After(pause):
 			}
+		}
+	}
+}
+
+// markWhole says that the streams were looked after, unless the connection was lost
+// again meanwhile.
+func (e *Engine) markWhole(broken *chan struct{}) {
+	whole := make(chan struct{})
+	close(whole)
+	if e.whole.CompareAndSwap(broken, &whole) && broken != nil {
+		select {
+		case <-*broken: // it was
+		default:
+			close(*broken)
 		}
 	}
 }

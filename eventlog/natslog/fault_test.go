@@ -293,6 +293,7 @@ func TestClusterFaults(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) { leaderFault(t, c, f.breaks, f.mends) })
 	}
+	t.Run("all restarted", func(t *testing.T) { restarted(t, c) })
 }
 
 func leaderFault(t *testing.T, c *natstest.Cluster, breaks func(leader, other *natstest.Member), mends func(leader *natstest.Member)) {
@@ -401,32 +402,39 @@ func TestRetryOverLostConnections(t *testing.T) {
 	w.check(t)
 }
 
-// A server that is started anew has lost what was in memory; an engine that stays
-// goes on.
-func TestServerRestarted(t *testing.T) {
-	c := natstest.Start(t, 1, natstest.Options{})
+// Servers that are all started anew have lost what was in memory; an engine that
+// stays goes on.
+func TestServerRestarted(t *testing.T) { restarted(t, natstest.Start(t, 1, natstest.Options{})) }
+
+func restarted(t *testing.T, c *natstest.Cluster) {
 	e := open(t, fresh(c))
 	l := eventlog.New(e)
 	signal := func(data string) error {
 		return l.Signal(t.Context(), eventlog.Signal{Channel: "c", Key: "k", Data: []byte(data), TTL: time.Hour})
 	}
 	a := put(t, l, "c", "k", "1")
-	if err := signal("1"); err != nil {
-		t.Fatal(err)
+	for range 10 {
+		if err := signal("1"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	slots, err := l.Slots(t.Context(), "c")
 	if err != nil || len(slots) != 1 {
 		t.Fatalf("slots: got %v, %v", slots, err)
 	}
-	c.Members[0].Kill()
-	c.Members[0].Restart()
-	if err := c.WaitReady(30 * time.Second); err != nil {
+	for _, m := range c.Members {
+		m.Kill()
+	}
+	for _, m := range c.Members {
+		m.Restart()
+	}
+	if err := c.WaitReady(time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 30*time.Second, "the engine goes on", func() bool { return signal("2") == nil })
+	eventually(t, time.Minute, "slots can be filled", func() bool { return signal("2") == nil })
 	again, err := l.Slots(t.Context(), "c")
 	if err != nil || len(again) != 1 || string(again[0].Data) != "2" || again[0].Version <= slots[0].Version {
-		t.Fatalf("slots: got %+v, %v, after version %d", again, err, slots[0].Version)
+		t.Errorf("slots: got %+v, %v, after version %d", again, err, slots[0].Version)
 	}
 	if got := put(t, l, "c", "k", "1"); !got.Duplicate || got.Last != a.Last {
 		t.Errorf("got %+v, want a duplicate of %+v", got, a)

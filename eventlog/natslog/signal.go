@@ -65,6 +65,9 @@ func (e *Engine) slotMessage(s *eventlog.Signal, ttl time.Duration) *nats.Msg {
 }
 
 func (e *Engine) fillSlot(ctx context.Context, s *eventlog.Signal) error {
+	if err := e.wholeAgain(ctx); err != nil {
+		return err
+	}
 	policy := e.policies.Of(s.Channel)
 	if err := e.makeRoom(ctx, s, policy.MaxSlots); err != nil {
 		return err
@@ -84,6 +87,9 @@ const emptySlotTTL = 5 * time.Second
 // emptySlot stores that a slot is empty, which is passed on like a value, and
 // removes that again.
 func (e *Engine) emptySlot(ctx context.Context, s *eventlog.Signal) error {
+	if err := e.wholeAgain(ctx); err != nil {
+		return err
+	}
 	empty := *s
 	empty.Data = nil
 	seq, err := e.publish(ctx, e.slotMessage(&empty, emptySlotTTL))

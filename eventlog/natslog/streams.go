@@ -181,11 +181,11 @@ func (e *Engine) ensure(ctx context.Context, partitions int) (found int, err err
 	return found, err
 }
 
-// raiseVersions makes the sequences of an empty stream of slots go on where the
-// clock is: a server that comes back begins where the stream once began.
+// raiseVersions makes the sequences of a stream of slots that begins anew go on
+// where the clock is: servers that come back begin where the stream once began.
 func (e *Engine) raiseVersions(ctx context.Context, info *jetstream.StreamInfo) error {
-	now := uint64(time.Now().UnixMicro())
-	if info.State.Msgs > 0 || info.State.LastSeq+uint64(time.Minute.Microseconds()) > now {
+	now, first := uint64(time.Now().UnixMicro()), info.Config.FirstSeq
+	if info.State.LastSeq >= first || first+uint64(time.Second.Microseconds()) > now {
 		return nil
 	}
 	in := struct {
