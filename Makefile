@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race e2e picture bench soak clean sdk check-dist sdk-test
+.PHONY: help run build test check fmt lint race e2e picture bench nats-bench soak clean sdk check-dist sdk-test
 .PHONY: ot-npm ot-vectors ot-fuzz ot-bench ot-sim
 
 help: ## list the targets
@@ -26,6 +26,11 @@ SEEDS ?= 2000
 soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
 	$(GO) test -count=1 -timeout 170m -run 'TestMemory|TestHarsh|TestPebble' ./internal/sim -seeds $(SEEDS)
 	STARLING_SOAK=$(or $(KILLS),40) $(GO) test -count=1 -timeout 60m -run 'TestKill|TestPowerCuts$$' ./eventlog/pebblelog ./cmd/starling
+	$(GO) test -count=1 -timeout 60m -run TestNATS ./internal/sim -seeds 30
+	STARLING_SOAK=1 $(GO) test -count=1 -timeout 30m -run 'TestCluster|TestConformanceOfACluster|TestRetry' ./eventlog/natslog
+
+nats-bench: ## measure the log on NATS JetStream, into docs/benchmarks.md
+	NATS_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -count=1 -run TestBenchTable -timeout 10m -v ./eventlog/natslog
 
 race: ## run all tests under the race detector
 	$(GO) test -race -short -timeout 15m $(PKGS)

@@ -53,6 +53,7 @@ var build = sync.OnceValues(func() (string, error) {
 type process struct {
 	t              *testing.T
 	bin, dir, addr string
+	args           []string // more of them
 	cmd            *exec.Cmd
 	stderr         bytes.Buffer
 }
@@ -77,8 +78,10 @@ func (p *process) url() string { return "http://" + p.addr }
 func (p *process) start() {
 	p.t.Helper()
 	p.stderr.Reset()
-	p.cmd = exec.Command(p.bin, "serve", "--dev", "--listen", p.addr, "--data", p.dir, "--log-format", "json",
-		"--limit-rate=-1", "--limit-address-rate=-1")
+	p.cmd = exec.Command(p.bin, append([]string{
+		"serve", "--dev", "--listen", p.addr, "--data", p.dir, "--log-format", "json",
+		"--limit-rate=-1", "--limit-address-rate=-1",
+	}, p.args...)...)
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

@@ -24,6 +24,10 @@ type Harness struct {
 	// Crash ends an engine as a power cut does, at any moment, and opens
 	// another on what was on stable storage. nil: it cannot be tested.
 	Crash func(t testing.TB, e eventlog.Engine) eventlog.Engine
+
+	// KeepsUnsynced tells that the engine keeps channels that need not be synced
+	// like the others: a crash takes nothing from them.
+	KeepsUnsynced bool
 }
 
 // Policies are what Run keeps channels by: a channel is kept as the part of its

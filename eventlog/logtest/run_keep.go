@@ -94,6 +94,9 @@ func (s *suite) crash() {
 	s.log = eventlog.New(s.engine)
 }
 
+// crashChannels is how many channels there are appends to.
+const crashChannels = 5
+
 // load is a crowd of appenders.
 type load struct {
 	wg sync.WaitGroup
@@ -109,7 +112,7 @@ type load struct {
 func (s *suite) start(l *eventlog.Log, round int) *load {
 	ld := &load{acknowledged: map[string]map[uint64]string{}}
 	for w := range 16 {
-		channel := fmt.Sprint("c", w%5)
+		channel := fmt.Sprint("c", w%crashChannels)
 		ld.wg.Go(func() {
 			for i := 0; ; i++ {
 				data := fmt.Sprint(round, "-", w, "-", i)
@@ -152,7 +155,11 @@ func keepCrash(s *suite) {
 		s.Skip("a crash cannot be tested")
 	}
 	all := map[string]map[uint64]string{}
-	epoch := s.head("c0").Epoch
+	epochs := map[string]uint32{}
+	for i := range crashChannels {
+		c := fmt.Sprint("c", i)
+		epochs[c] = s.head(c).Epoch
+	}
 	for round := range 5 {
 		ld := s.start(s.log, round)
 		s.soon("some are acknowledged", func() bool { return ld.collect(map[string]map[uint64]string{}) > 100 })
@@ -161,7 +168,7 @@ func keepCrash(s *suite) {
 		s.crash()
 		ld.wg.Wait()
 		for c, m := range all {
-			s.verify(c, m, epoch)
+			s.verify(c, m, epochs[c])
 		}
 		s.resend(all)
 	}
@@ -242,6 +249,13 @@ func keepCrashUnsynced(s *suite) {
 	fresh := s.head("unsynced/fresh")
 	s.crash()
 	after := s.head("unsynced/c")
+	if s.harness.KeepsUnsynced {
+		if after != before || s.head("unsynced/fresh") != fresh {
+			s.Fatalf("unsynced channel: got %+v, want %+v", after, before)
+		}
+		s.same("unsynced records", s.all("unsynced/c"), "1", "2")
+		return
+	}
 	if after.Epoch == before.Epoch {
 		s.Fatalf("unsynced channel: got %+v, want another epoch than %+v", after, before)
 	}

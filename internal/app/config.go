@@ -21,14 +21,14 @@ import (
 
 // Config is what the binary was told, checked.
 type Config struct {
-	Listen  string        // default: :8080, with TLS :8443; with Dev on 127.0.0.1
-	Data    string        // a directory, or ":memory:"
-	Backups string        // where backups are made; "" is nowhere
-	Dev     bool          // everything is open
-	Apps    bool          // serve the applications
-	Drain   time.Duration // over which clients are sent away at the end
-	Node    string        // name of this node
-	Pprof   bool          // serve /debug/pprof/ to clients on this machine
+	Listen string        // default: :8080, with TLS :8443; with Dev on 127.0.0.1
+	Data   string        // a directory, or ":memory:"
+	Store  Store         // where else they are kept
+	Dev    bool          // everything is open
+	Apps   bool          // serve the applications
+	Drain  time.Duration // over which clients are sent away at the end
+	Node   string        // name of this node
+	Pprof  bool          // serve /debug/pprof/ to clients on this machine
 
 	Access   Access // who may come, and do what
 	TLS      TLSSettings
@@ -48,6 +48,12 @@ type Config struct {
 	Reread func() (Config, error)
 	// Started is called with the address when the server listens, if set.
 	Started func(addr string)
+}
+
+// Store is where channels are kept beside Data, or instead of it.
+type Store struct {
+	Backups string       // where backups are made; "" is nowhere
+	NATS    NATSSettings // if there are URLs, instead of Data
 }
 
 // Access is who may come, and do what.
@@ -98,7 +104,7 @@ func (p *problems) err() error {
 func (s *Settings) Config(file *File) (Config, error) {
 	p := &problems{file: file}
 	c := Config{
-		Listen: s.Listen, Data: s.Data, Backups: s.Backups, Dev: s.Dev, Apps: s.Apps, Drain: s.Drain, Node: s.Node,
+		Listen: s.Listen, Data: s.Data, Store: Store{Backups: s.Backups, NATS: s.NATS}, Dev: s.Dev, Apps: s.Apps, Drain: s.Drain, Node: s.Node,
 		Pprof: s.Pprof, TLS: s.TLS, LogLevel: s.LogLevel, Limits: s.Limits.limits(), Memory: s.Memory.tuning(),
 	}
 	if c.Dev {

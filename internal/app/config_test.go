@@ -1,9 +1,11 @@
 package app
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,7 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 
 // base is what the flags are when nobody says anything.
 func base() Settings {
-	return Settings{Node: "n1", Data: Memory, ProxyHeaders: "x-forwarded"}
+	return Settings{Node: "n1", StoreSettings: StoreSettings{Data: Memory}, ProxyHeaders: "x-forwarded"}
 }
 
 // The files that were written for earlier versions.
@@ -178,6 +180,10 @@ func TestSettingsAreInTheGuide(t *testing.T) {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name := prefix + f.Tag.Get("conf")
+			if f.Anonymous && name == prefix {
+				check(f.Type, prefix)
+				continue
+			}
 			if f.Type.Kind() == reflect.Struct {
 				check(f.Type, name+".")
 				continue
@@ -198,5 +204,26 @@ func TestSettingsAreInTheGuide(t *testing.T) {
 		if !strings.Contains(guide, "`"+event+"`") {
 			t.Errorf("the guide does not name the event %s", event)
 		}
+	}
+}
+
+// What is embedded in the settings is found in the file too.
+func TestStoreInTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "starling.yaml")
+	if err := os.WriteFile(name, []byte("data: /d\nnats:\n  urls: [nats://a, nats://b]\n  creds: /c\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := base()
+	for want, setting := range map[string]any{"/d": &s.Data, "[nats://a nats://b]": &s.NATS.URLs, "/c": &s.NATS.Creds} {
+		if got := fmt.Sprint(f.Value(setting, &s)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if !slices.Contains(Environment(), "STARLING_NATS") || !slices.Contains(Environment(), "STARLING_NATS_CREDS") {
+		t.Errorf("the environment is %q", Environment())
 	}
 }

@@ -115,6 +115,12 @@ func pathOf(setting any, in reflect.Value, prefix string) string {
 	for i := range in.NumField() {
 		name := prefix + in.Type().Field(i).Tag.Get("conf")
 		field := in.Field(i)
+		if in.Type().Field(i).Anonymous && name == prefix {
+			if path := pathOf(setting, field, prefix); path != "" {
+				return path
+			}
+			continue
+		}
 		if field.Addr().Interface() == setting {
 			return name
 		}

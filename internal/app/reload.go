@@ -33,7 +33,7 @@ func (c *Config) reload(server *starling.Server, cert *certificate, m *metrics) 
 func (c *Config) apply(next *Config, server *starling.Server, cert *certificate, m *metrics) error {
 	var errs []error
 	for name, differs := range map[string]bool{
-		"listen": c.Listen != next.Listen, "data": c.Data != next.Data, "backups": c.Backups != next.Backups,
+		"listen": c.Listen != next.Listen, "data": c.Data != next.Data, "backups": c.Store.Backups != next.Store.Backups, "nats": !reflect.DeepEqual(c.Store.NATS, next.Store.NATS),
 		"apps": c.Apps != next.Apps, "pprof": c.Pprof != next.Pprof, "basePath": c.BasePath != next.BasePath,
 		"tls": c.TLS != next.TLS, "callbacks": !reflect.DeepEqual(c.Outside.Callbacks, next.Outside.Callbacks),
 		"webhooks": !reflect.DeepEqual(c.Outside.Webhooks, next.Outside.Webhooks),

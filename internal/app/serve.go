@@ -36,7 +36,7 @@ func (c *Config) options(o starling.Observer) starling.Options {
 		c.Logger.Debug("the keys of tokens were read", "where", where, "keys", keys)
 	}
 	if c.Data != Memory {
-		opts.Data, opts.Backups = c.Data, c.Backups
+		opts.Data, opts.Backups = c.Data, c.Store.Backups
 	}
 	return opts
 }
@@ -50,7 +50,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	m.traces = t
-	server, err := starling.New(c.options(m.observer()))
+	server, err := c.open(ctx, c.options(m.observer()))
 	if err == nil {
 		err = serve(ctx, &c, server, m)
 	}
@@ -62,6 +62,14 @@ func abandon(server *starling.Server, err error) error {
 	last, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(last, 0))
+}
+
+// dataOf returns where the channels are kept.
+func (c *Config) dataOf() string {
+	if len(c.Store.NATS.URLs) > 0 {
+		return "NATS"
+	}
+	return c.Data
 }
 
 // Address returns what the server listens on.
@@ -159,7 +167,7 @@ func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics) 
 
 // greet says where the server is to be found.
 func (c *Config) greet(addr net.Addr, server *starling.Server) {
-	c.Logger.Info("listening", "addr", addr.String(), "tls", c.TLS.Cert != "", "data", c.Data, "engine", server.Log().Info().Name)
+	c.Logger.Info("listening", "addr", addr.String(), "tls", c.TLS.Cert != "", "data", c.dataOf(), "engine", server.Log().Info().Name)
 	if c.Apps {
 		c.Logger.Info("open " + c.pageURL(addr) + " in a browser, twice")
 	}

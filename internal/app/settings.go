@@ -15,8 +15,6 @@ import (
 // in the file.
 type Settings struct {
 	Listen         string        `conf:"listen" help:"Address to listen on. Default :8080 (with TLS :8443), with --dev on 127.0.0.1 alone." placeholder:"ADDR"`
-	Data           string        `conf:"data" help:"Directory to keep channels in, or :memory: to keep nothing." default:"./data" placeholder:"DIR"`
-	Backups        string        `conf:"backups" help:"Directory in which the HTTP API may make backups." placeholder:"DIR"`
 	Node           string        `conf:"node" help:"Name of this node." default:"n1"`
 	Dev            bool          `conf:"dev" help:"For development: anonymous clients may do everything, pages of this machine may connect."`
 	Apps           bool          `conf:"apps" help:"Serve the applications."`
@@ -31,10 +29,25 @@ type Settings struct {
 	ProxyHeaders   string        `conf:"proxyHeaders" help:"What these proxies send: x-forwarded (-For, -Proto, -Host) or forwarded (RFC 7239)." enum:"x-forwarded,forwarded" default:"x-forwarded"`
 	BasePath       string        `conf:"basePath" help:"Serve everything below a path, such as /rt." placeholder:"PATH"`
 
+	StoreSettings `embed:""`
+
 	TLS    TLSSettings    `embed:"" prefix:"tls-" conf:"tls"`
 	Tokens TokenSettings  `embed:"" prefix:"token-" conf:"tokens"`
 	Limits LimitSettings  `embed:"" prefix:"limit-" conf:"limits"`
 	Memory MemorySettings `embed:"" prefix:"memory-" conf:"memory"`
+}
+
+// StoreSettings are where channels are kept.
+type StoreSettings struct {
+	Data    string       `conf:"data" help:"Directory to keep channels in, or :memory: to keep nothing." default:"./data" placeholder:"DIR"`
+	Backups string       `conf:"backups" help:"Directory in which the HTTP API may make backups." placeholder:"DIR"`
+	NATS    NATSSettings `embed:"" conf:"nats"`
+}
+
+// NATSSettings are the NATS JetStream that keeps the channels instead of Data.
+type NATSSettings struct {
+	URLs  []string `conf:"urls" name:"nats" help:"URL of a NATS server: channels are kept in its JetStream and not in --data. May be repeated." placeholder:"URL"`
+	Creds string   `conf:"creds" name:"nats-creds" help:"Credentials file for NATS." placeholder:"FILE"`
 }
 
 // TLSSettings are the certificate that the server shows. Both files are read
@@ -110,7 +123,11 @@ func environment(t reflect.Type, prefix string) (names []string) {
 			continue
 		}
 		if f.Type.Kind() == reflect.Struct {
-			names = append(names, environment(f.Type, prefix+"_"+upper(strings.TrimSuffix(f.Tag.Get("prefix"), "-")))...)
+			inner := prefix
+			if own := strings.TrimSuffix(f.Tag.Get("prefix"), "-"); own != "" {
+				inner += "_" + upper(own)
+			}
+			names = append(names, environment(f.Type, inner)...)
 			continue
 		}
 		name := f.Tag.Get("name")

@@ -30,7 +30,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/websocket": {},
 	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/proxies", "internal/session", "internal/transport"}},
 	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
-	"internal/app":       {ours: []string{".", "auth", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
+	"internal/app":       {ours: []string{".", "auth", "eventlog/natslog", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
 	"internal/doctor":    {ours: []string{"eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
@@ -57,6 +57,12 @@ var arrows = map[string]struct{ ours, others []string }{
 		ours:   []string{"eventlog", "eventlog/internal/live"},
 		others: []string{"github.com/cockroachdb/pebble/v2"},
 	},
+
+	"eventlog/natslog": {
+		ours:   []string{"eventlog"},
+		others: []string{"github.com/nats-io"},
+	},
+	"internal/natstest": {others: []string{"github.com/nats-io/nats.go"}},
 
 	"ot/internal/wtf8":     {},
 	"ot/internal/tree":     {},

@@ -24,9 +24,11 @@ import (
 func (r *Report) Machine(c *app.Config) {
 	r.files()
 	r.clock()
-	if c.Data == app.Memory {
+	switch {
+	case len(c.Store.NATS.URLs) > 0: // nothing is kept here
+	case c.Data == app.Memory:
 		r.add(Finding{Unsure, "data", "it is kept in memory", "Nothing outlives a restart. Use --data DIR to keep it."})
-	} else {
+	default:
 		r.data(c.Data)
 	}
 	r.port(c)
