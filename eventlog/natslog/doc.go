@@ -37,5 +37,5 @@
 //   - An append that expects a head expects the last sequence of its subject.
 //
 // docs/guides/cluster.md says how to set the servers up and what it costs,
-// docs/adr/0010-nats-layout.md why it is laid out so.
+// docs/adr/0014-nats-layout.md why it is laid out so.
 package natslog
