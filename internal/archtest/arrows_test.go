@@ -28,8 +28,11 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/archtest":  {},
 	"internal/benchdoc":  {},
 	"internal/websocket": {},
-	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/hub", "internal/proxies", "internal/session", "internal/transport"}},
-	"internal/api":       {ours: []string{"eventlog", "protocol", "internal/session", "internal/transport"}},
+	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/callback", "internal/hub", "internal/proxies", "internal/session", "internal/signed", "internal/transport", "internal/webhook"}},
+	"internal/webhook":   {ours: []string{"eventlog", "protocol", "internal/signed"}},
+	"internal/callback":  {ours: []string{"protocol", "internal/signed"}},
+	"internal/signed":    {},
+	"internal/api":       {ours: []string{"auth", "eventlog", "protocol", "internal/session", "internal/transport"}},
 	"internal/app":       {ours: []string{".", "auth", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
