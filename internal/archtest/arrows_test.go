@@ -29,6 +29,8 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/benchdoc":  {},
 	"internal/websocket": {},
 	".":                  {ours: []string{"auth", "eventlog", "eventlog/memory", "eventlog/pebblelog", "protocol", "internal/api", "internal/callback", "internal/hub", "internal/proxies", "internal/session", "internal/signed", "internal/transport", "internal/webhook"}},
+	"client":             {ours: []string{"protocol", "internal/client", "internal/signed"}},
+	"starlingtest":       {ours: []string{".", "auth", "client", "eventlog", "eventlog/memory", "protocol"}},
 	"internal/webhook":   {ours: []string{"eventlog", "protocol", "internal/signed"}},
 	"internal/callback":  {ours: []string{"protocol", "internal/signed"}},
 	"internal/signed":    {},
