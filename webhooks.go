@@ -72,7 +72,7 @@ func newWebhooks(all []Webhook) (*webhooks, error) {
 			return nil, fmt.Errorf("webhook %d: %w", i+1, err)
 		}
 		if names[h.Name] {
-			return nil, fmt.Errorf("webhook %d: there is another one named %q", i+1, h.Name)
+			return nil, fmt.Errorf("webhook %d: there is another one named %q: give each a name of its own", i+1, h.Name)
 		}
 		names[h.Name] = true
 		w.hooks = append(w.hooks, h)

@@ -86,7 +86,13 @@ func (sv *Server) appendAll(ctx context.Context, all []*Publishing, places []int
 		}
 		waiting, bytes = waiting+1, bytes+len(all[i].Data)
 		out[i].Err = late // until it is known
-		sv.conf.Log.AppendAsync(all[i].append(), func(a eventlog.Appended, err error) { results <- result{i, a, err} })
+		span := sv.trace(ctx, "publish", all[i].Channel)
+		inner := sv.trace(span.Within(ctx), "append", all[i].Channel)
+		sv.conf.Log.AppendAsync(all[i].append(), func(a eventlog.Appended, err error) {
+			inner.End(err)
+			span.End(err)
+			results <- result{i, a, err}
+		})
 	}
 	for waiting > 0 && settle() {
 	}
