@@ -83,7 +83,7 @@ func newWebhooks(all []Webhook) (*webhooks, error) {
 
 // wrap returns an engine that keeps where delivery stands.
 func (w *webhooks) wrap(engine eventlog.Engine) eventlog.Engine {
-	if w == nil || !slices.ContainsFunc(w.hooks, func(h webhook.Hook) bool { return slices.Contains(h.Events, webhook.Publication) }) {
+	if w == nil {
 		return engine
 	}
 	return webhook.Wrap(engine, w.hooks)

@@ -124,7 +124,7 @@ func (d *Deliverer) Deliver(l *eventlog.Live) {
 	switch {
 	case l.Kind == eventlog.LiveResync:
 		d.news.doubt()
-	case l.Kind == eventlog.LiveRecord && (d.hook.wants(Publication, l.Channel) || l.Channel == Channel && d.hook.occupancy()):
+	case l.Kind == eventlog.LiveRecord && d.hook.reads(l.Channel):
 		d.news.add(l.Channel, l.Record.Offset)
 	}
 }

@@ -19,8 +19,8 @@ const (
 	keepTimeout = 15 * time.Second
 )
 
-// Engine is an engine that knows, for each channel of which a hook wants the
-// publications, where delivery begins, before anything is stored in it. After the
+// Engine is an engine that knows, for each channel from which a hook is delivered,
+// where delivery begins, before anything is stored in it. After the
 // first publication to a channel that costs a look into a map.
 type Engine struct {
 	eventlog.Engine
@@ -78,10 +78,10 @@ func (e *Engine) Append(b *eventlog.Batch, done func(eventlog.Appended, error)) 
 	e.mu.Unlock()
 }
 
-// wanted tells whether a hook wants the publications of a channel.
+// wanted tells whether a hook is delivered from a channel.
 func (e *Engine) wanted(channel string) bool {
 	for i := range e.hooks {
-		if e.hooks[i].wants(Publication, channel) {
+		if e.hooks[i].reads(channel) {
 			return true
 		}
 	}
@@ -127,7 +127,7 @@ func (e *Engine) keep(channel string) error {
 	}
 	for i := range e.hooks {
 		h := &e.hooks[i]
-		if !h.wants(Publication, channel) {
+		if !h.reads(channel) {
 			continue
 		}
 		_, err := e.KV().Put(ctx, h.prefix()+channel, encode(head), eventlog.PutOptions{Expect: eventlog.Absent})

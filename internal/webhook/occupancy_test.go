@@ -99,6 +99,27 @@ func TestOccupancy(t *testing.T) {
 	})
 }
 
+// What is written before the deliverer has begun is delivered.
+func TestOccupancyBeforeTheDeliverer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := hookOf(t), &backend{t: t}
+		log := newLog(memory.New(memory.Options{}), h)
+		defer closeLog(t, log)
+		r := &rooms{in: map[string]int{}}
+		r.o = webhook.NewOccupancy(webhook.OccupancyConfig{Log: log, Hooks: []webhook.Hook{h}, Node: "n1", Occupied: r.occupied})
+		r.o.Start()
+		r.add("a", 1)
+		<-time.After(time.Minute)
+		d := webhook.Start(webhook.Config{Log: log, Node: "n1", Transport: b}, h)
+		synctest.Wait()
+		if got := strings.Join(b.got("a"), " "); got != "occupied" {
+			t.Errorf("got %q", got)
+		}
+		d.Close()
+		r.o.Close()
+	})
+}
+
 // What cannot be written is written later.
 func TestOccupancyIsWrittenLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -124,22 +124,9 @@ func (r *reader) look(ctx context.Context) error {
 			}
 		}
 		if len(items) < page {
-			break
+			return nil
 		}
 	}
-	if !r.d.hook.occupancy() {
-		return nil
-	}
-	// It begins with what comes from now on.
-	head, err := r.d.conf.Log.Head(ctx, Channel)
-	if err != nil {
-		return err
-	}
-	_, err = r.d.conf.Log.KV().Put(ctx, prefix+Channel, encode(head), eventlog.PutOptions{Expect: eventlog.Absent})
-	if errors.Is(err, eventlog.ErrRevision) {
-		return nil
-	}
-	return err
 }
 
 // position returns where delivery of a channel stands, of which there is news at an

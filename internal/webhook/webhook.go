@@ -99,6 +99,11 @@ func (h *Hook) occupancy() bool {
 	return slices.Contains(h.Events, Occupied) || slices.Contains(h.Events, Vacated)
 }
 
+// reads tells whether h is delivered from what stands in a channel.
+func (h *Hook) reads(channel string) bool {
+	return h.wants(Publication, channel) || channel == Channel && h.occupancy()
+}
+
 // prefix is the beginning of the keys of its positions.
 func (h *Hook) prefix() string { return "webhook/" + h.Name + "/pos/" }
 
