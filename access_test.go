@@ -383,6 +383,7 @@ func TestRevocationOutlivesTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ann := token(t, "ann", nil) // before: a later one would hold
 	if err := first.Revoke(t.Context(), starling.Revocation{User: "ann"}); err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +393,7 @@ func TestRevocationOutlivesTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, url := newServer(t, o)
-	if status, body := get(t, "GET", url+"/poll?channel=a&token="+token(t, "ann", nil), ""); status != 403 || !strings.Contains(body, "4108") {
+	if status, body := get(t, "GET", url+"/poll?channel=a&token="+ann, ""); status != 403 || !strings.Contains(body, "4108") {
 		t.Errorf("got %d %s", status, body)
 	}
 }

@@ -208,6 +208,7 @@ func (s *Server) listen(ctx context.Context) {
 
 // obey does what an order says, to the sessions of this node.
 func (s *Server) obey(o *order) {
+	s.callbacks.forget() // who was sent away is not let in by what was said before
 	if o.Do == "revoke" {
 		s.revocations(func(m map[string]revocation) {
 			key := "user/" + o.User

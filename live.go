@@ -134,6 +134,9 @@ func (o *Options) check() error {
 	if err := o.Namespaces.check(); err != nil {
 		return fmt.Errorf("starling: %w", err)
 	}
+	if err := o.Backend.check(o); err != nil {
+		return fmt.Errorf("starling: %w", err)
+	}
 	if slices.Contains(o.APIKeys, "") {
 		return errors.New("starling: an API key is empty")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/internal/webhook"
 	"github.com/starling-rt/starling/protocol"
 )
 
@@ -72,6 +73,9 @@ func (n Namespaces) of(channel string) Namespace {
 // by hand.
 func (n Namespaces) Policies() eventlog.Policies {
 	return func(channel string) eventlog.Policy {
+		if channel == webhook.Channel {
+			return eventlog.Policy{MaxRecords: 1_000_000, MaxBytes: 1 << 30}
+		}
 		ns := n.of(channel)
 		p := eventlog.Policy{
 			MaxRecords: ns.MaxRecords, MaxBytes: ns.MaxBytes, MaxAge: ns.MaxAge,

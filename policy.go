@@ -13,7 +13,7 @@ import (
 )
 
 // reserved is the beginning of the names of the server's own channels.
-const reserved = "$"
+const reserved = protocol.OwnPrefix
 
 // ErrUndecided is what [Options.Authorize] returns to leave the decision to the
 // client's token and the channel's namespace.

@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +58,8 @@ type Options struct {
 	Authorize func(ctx context.Context, who *Identity, verb Verb, channel string) error
 	// Hooks are asked before something happens.
 	Hooks Hooks
+	// Backend is asked instead of hooks, and told what happens, over HTTP.
+	Backend Backend
 	// HookTimeout is how long Authorize, a hook and a [Kind] may take. Default 10 s.
 	HookTimeout time.Duration
 	// RevokeFor is how long a revocation is kept, at least as long as a token lives.
@@ -134,7 +134,9 @@ type Server struct {
 	reloading sync.Mutex // held by Reload
 
 	policy    *policy
-	devSecret string // of tokens made in development
+	callbacks *callbacks // nil: there are none
+	webhooks  *webhooks  // nil: there are none
+	devSecret string     // of tokens made in development
 	revokeFor time.Duration
 	revoking  sync.Mutex // held by who changes what is revoked
 
@@ -148,14 +150,17 @@ func New(o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	hooks, err := newWebhooks(o.Backend.Webhooks)
+	if err != nil {
+		return nil, fmt.Errorf("starling: %w", err)
+	}
 	engine := o.Engine
 	if engine == nil {
-		var err error
 		if engine, err = openEngine(&o); err != nil {
 			return nil, fmt.Errorf("starling: %w", err)
 		}
 	}
-	s := &Server{log: eventlog.New(engine), mux: http.NewServeMux(), logger: o.Logger, revokeFor: o.RevokeFor}
+	s := &Server{log: eventlog.New(hooks.wrap(engine)), webhooks: hooks, mux: http.NewServeMux(), logger: o.Logger, revokeFor: o.RevokeFor}
 	if s.revokeFor <= 0 {
 		s.revokeFor = DefaultRevokeFor
 	}
@@ -168,6 +173,7 @@ func New(o Options) (*Server, error) {
 // open makes the parts of the server, on its log.
 func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	s.live.Store(&live{*o, o.Proxies.trust()})
+	s.callbacks = o.Backend.Callbacks.install(o)
 	dev, err := s.newPolicy(o)
 	if err != nil {
 		return err
@@ -175,7 +181,8 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	s.hub = hub.New(s.log, hub.Options{
 		Workers: o.Hub.Workers, TailRecords: o.Hub.TailRecords, TailBytes: o.Hub.TailBytes,
 		TotalTailBytes: o.Hub.TotalTailBytes, PageCacheBytes: o.Hub.PageCacheBytes,
-		Interval: func(channel string) time.Duration { return o.Namespaces.of(channel).Interval },
+		Interval:  func(channel string) time.Duration { return o.Namespaces.of(channel).Interval },
+		Occupancy: s.webhooks.watch(s, o.Node, o.Logger),
 	})
 	l := o.Limits
 	s.sessions = session.NewServer(session.Config{
@@ -195,19 +202,11 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	})
 	s.policy.explain = s.sessions.Explain
 	s.transports.Register(s.mux)
-	a := api.Config{Log: s.log, Sessions: s.sessions, Keys: o.APIKeys, Open: o.Dev, Local: localOrigin}
-	if pebble, ok := engine.(*pebblelog.Engine); ok && o.Backups != "" {
-		a.Backup = func(ctx context.Context) (string, error) {
-			dir := filepath.Join(o.Backups, time.Now().UTC().Format("20060102T150405.000Z"))
-			return dir, pebble.Backup(ctx, dir)
-		}
-	}
-	s.api = api.New(a)
-	s.api.Register(s.mux)
+	s.api = s.newAPI(o, engine)
 	if dev != nil {
 		s.mux.HandleFunc("POST /dev/token", s.api.Guard(dev.serve))
 	}
-	s.start()
+	s.start(o)
 	return nil
 }
 
@@ -257,7 +256,7 @@ func (s *Server) verifier(tokens auth.Options) (*auth.Verifier, error) {
 const startTimeout = 15 * time.Second
 
 // start begins what runs beside the clients.
-func (s *Server) start() {
+func (s *Server) start(o *Options) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if err := s.loadRevocations(ctx); err != nil {
@@ -266,6 +265,7 @@ func (s *Server) start() {
 	}
 	ctx, s.cancel = context.WithCancel(context.Background())
 	s.wg.Go(func() { s.listen(ctx) })
+	s.webhooks.start(s, o)
 }
 
 // defaultLeeway is by how much clocks may differ.
@@ -285,11 +285,6 @@ func openEngine(o *Options) (eventlog.Engine, error) {
 		return memory.New(memory.Options{Policies: o.Namespaces.Policies()}), nil
 	}
 	return pebblelog.Open(o.Data, pebblelog.Options{Policies: o.Namespaces.Policies(), Logger: o.Logger, Committed: o.Observer.Committed})
-}
-
-func localOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && transport.IsLocal(u.Hostname())
 }
 
 // Publication says how to publish, beyond the data.
@@ -407,12 +402,15 @@ func (s *Server) Stats() (hub.Stats, session.Stats) { return s.hub.Stats(), s.se
 // ends what is left and closes the log. It takes no new sessions meanwhile. ctx
 // bounds the asking.
 func (s *Server) Shutdown(ctx context.Context, over time.Duration) error {
+	s.webhooks.stopWatching() // that the clients go now is no news
 	s.sessions.Drain(ctx, over)
 	s.cancel()
 	s.sessions.Close()
 	s.wg.Wait()
 	s.transports.Wait()
 	s.hub.Close()
+	s.callbacks.close()
+	s.webhooks.close()
 	if v := s.policy.rules.Load().verifier; v != nil {
 		v.Close()
 	}

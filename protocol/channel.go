@@ -5,6 +5,10 @@ import "strings"
 // MaxChannelBytes is the length of the longest name of a channel.
 const MaxChannelBytes = 255
 
+// OwnPrefix is the beginning of the names of the server's own channels, which
+// clients and the HTTP API cannot reach.
+const OwnPrefix = "$"
+
 // nameByte tells the bytes of which names are made: letters, digits and
 // punctuation that needs no quoting in JSON, in a log or in a shell.
 var nameByte = func() (ok [256]bool) {

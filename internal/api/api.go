@@ -1,36 +1,55 @@
-// Package api is the HTTP interface for an application's backend: publish and
-// history, under /api/v1/, with a key.
+// Package api is the HTTP interface for an application's backend, under /api/v1/,
+// with a key. It is described in openapi.json.
 package api
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/starling-rt/starling/auth"
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/internal/session"
 	"github.com/starling-rt/starling/internal/transport"
 	"github.com/starling-rt/starling/protocol"
 )
 
-// maxBody bounds the body of a request.
-const maxBody = 4 << 20
+const (
+	// maxBody bounds the body of a request.
+	maxBody = 4 << 20
+	// maxChannels bounds the channels of one publish.
+	maxChannels = 1000
+	// maxCalls bounds the calls of one batch.
+	maxCalls = 100
+)
 
-// maxChannels bounds the channels of one publish.
-const maxChannels = 1000
+// Control is what the API asks of the server for sessions on every node. Of session
+// and user, one is set. The errors are of the package protocol, or internal.
+type Control interface {
+	Disconnect(ctx context.Context, session, user, message string) error
+	Unsubscribe(ctx context.Context, session, user, channel string) error
+	Subscribe(ctx context.Context, session, user, channel string) error
+	// Revoke revokes a token by its id, or those of a user issued before a time.
+	Revoke(ctx context.Context, user, token string, before time.Time) error
+}
 
 // Config is what the API needs. It is not changed after New.
 type Config struct {
 	Log      *eventlog.Log
 	Sessions *session.Server
+	Control  Control
+	Info     func() Info // what info answers
 
-	// Keys are the keys that open it, until SetKeys.
+	// Keys are the keys that open it, until SetKeys. None is empty.
 	Keys []string
 	// Open lets everybody in who is not a page of another origin. It is for
 	// development.
@@ -41,12 +60,16 @@ type Config struct {
 	Backup func(ctx context.Context) (dir string, err error)
 	// Local tells whether a page's origin is of this machine; needed for Open.
 	Local func(origin string) bool
+	// Logger hears what was done to sessions and channels, and with which key.
+	// Default: none.
+	Logger *slog.Logger
 }
 
 // Handler serves the API.
 type Handler struct {
-	conf Config
-	keys atomic.Pointer[[][sha256.Size]byte]
+	conf  Config
+	calls map[string]call // what a batch can have in it
+	keys  atomic.Pointer[auth.APIKeys]
 }
 
 // New returns the handler of the API.
@@ -57,26 +80,64 @@ func New(conf Config) *Handler {
 	if conf.WriteTimeout == 0 {
 		conf.WriteTimeout = transport.DefaultWriteTimeout
 	}
+	if conf.Logger == nil {
+		conf.Logger = slog.New(slog.DiscardHandler)
+	}
 	h := &Handler{conf: conf}
 	h.SetKeys(conf.Keys)
+	h.calls = map[string]call{
+		"signal": h.signal, "trim": h.trim, "delete": h.remove, "disconnect": h.disconnect,
+		"unsubscribe": h.unsubscribe, "subscribe": h.subscribe, "revoke": h.revoke,
+	}
 	return h
 }
 
-// SetKeys replaces the keys that open the API.
+// SetKeys replaces the keys that open the API. In the log they are known by their
+// places.
 func (h *Handler) SetKeys(keys []string) {
-	sums := make([][sha256.Size]byte, len(keys))
+	var named []auth.APIKey
 	for i, k := range keys {
-		sums[i] = sha256.Sum256([]byte(k))
+		if k != "" && !slices.Contains(keys[:i], k) {
+			named = append(named, auth.APIKey{Name: strconv.Itoa(i + 1), Key: k})
+		}
 	}
-	h.keys.Store(&sums)
+	all, err := auth.NewAPIKeys(named...)
+	if err != nil {
+		panic(err) // none is empty or there twice
+	}
+	h.keys.Store(all)
+}
+
+// route is a path of the API and what serves it.
+type route struct {
+	pattern string
+	serve   func(http.ResponseWriter, *http.Request) *protocol.Error
+}
+
+func (h *Handler) routes() []route {
+	return []route{
+		{"POST /api/v1/publish", h.publish},
+		{"POST /api/v1/batch", h.batch},
+		{"POST /api/v1/signal", h.post(h.signal)},
+		{"POST /api/v1/disconnect", h.post(h.disconnect)},
+		{"POST /api/v1/unsubscribe", h.post(h.unsubscribe)},
+		{"POST /api/v1/subscribe", h.post(h.subscribe)},
+		{"POST /api/v1/revoke", h.post(h.revoke)},
+		{"GET /api/v1/channels/{channel}/history", h.history},
+		{"POST /api/v1/channels/{channel}/trim", h.trimPath},
+		{"DELETE /api/v1/channels/{channel}", h.deletePath},
+		{"GET /api/v1/info", h.info},
+		{"POST /api/v1/backup", h.backup},
+	}
 }
 
 // Register serves the API below /api/v1/.
 func (h *Handler) Register(mux *http.ServeMux) {
-	mux.HandleFunc("POST /api/v1/publish", h.Guard(h.publish))
-	mux.HandleFunc("GET /api/v1/channels/{channel}/history", h.Guard(h.history))
-	mux.HandleFunc("POST /api/v1/backup", h.Guard(h.backup))
-	mux.HandleFunc("/api/v1/", h.Guard(func(w http.ResponseWriter, r *http.Request) *protocol.Error {
+	for _, r := range h.routes() {
+		mux.HandleFunc(r.pattern, h.Guard(r.serve))
+	}
+	mux.HandleFunc("GET "+openAPIPath, h.openAPI)
+	mux.HandleFunc("/api/v1/", h.Guard(func(_ http.ResponseWriter, r *http.Request) *protocol.Error {
 		return protocol.Errorf(protocol.NotFound, "There is no %s %s.", r.Method, r.URL.Path)
 	}))
 }
@@ -84,9 +145,9 @@ func (h *Handler) Register(mux *http.ServeMux) {
 // Guard lets those in who have a key, and answers with the error of f.
 func (h *Handler) Guard(f func(http.ResponseWriter, *http.Request) *protocol.Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := h.check(r)
+		name, err := h.check(r)
 		if err == nil {
-			err = f(w, r)
+			err = f(w, r.WithContext(context.WithValue(r.Context(), keyName{}, name)))
 		}
 		if err != nil {
 			transport.Refuse(w, err)
@@ -94,144 +155,100 @@ func (h *Handler) Guard(f func(http.ResponseWriter, *http.Request) *protocol.Err
 	}
 }
 
-func (h *Handler) check(r *http.Request) *protocol.Error {
+// keyName is where a request's context has the name of its key.
+type keyName struct{}
+
+// check returns the name of the key with which a request comes, or why it may not.
+func (h *Handler) check(r *http.Request) (name string, refused *protocol.Error) {
 	key, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256([]byte(key))
-	known, keys := 0, *h.keys.Load()
-	for i := range keys {
-		known |= subtle.ConstantTimeCompare(sum[:], keys[i][:])
-	}
+	keys := h.keys.Load()
+	name, known := keys.Check(key)
 	origin := r.Header.Get("Origin")
 	switch {
-	case bearer && known == 1:
-		return nil
-	case bearer && len(keys) > 0:
-		return protocol.Errorf(protocol.Unauthorized, "The API key is not one of this server's.")
+	case bearer && known:
+		return name, nil
+	case bearer && keys.Len() > 0:
+		return "", protocol.Errorf(protocol.Unauthorized, "The API key is not one of this server's.")
 	case h.conf.Open && transport.NotRebound(r.Host) && (origin == "" || h.conf.Local(origin)):
-		return nil
-	case len(keys) == 0:
-		return protocol.Errorf(protocol.Unauthorized, "The API is closed: start the server with --api-key KEY.")
+		return "", nil
+	case keys.Len() == 0:
+		return "", protocol.Errorf(protocol.Unauthorized, "The API is closed: start the server with --api-key KEY.")
 	}
-	return protocol.Errorf(protocol.Unauthorized, "The API needs a key: Authorization: Bearer KEY.")
+	return "", protocol.Errorf(protocol.Unauthorized, "The API needs a key: Authorization: Bearer KEY.")
 }
 
-// publishRequest is the body of publish.
-type publishRequest struct {
-	Channel  string            `json:"channel"`
-	Channels []string          `json:"channels"`
-	Data     json.RawMessage   `json:"data"`
-	Key      string            `json:"key"`
-	Tags     map[string]string `json:"tags"`
+// log notes what was done, and with which key.
+func (h *Handler) log(ctx context.Context, what string, args ...any) {
+	name, _ := ctx.Value(keyName{}).(string)
+	h.conf.Logger.Info("API: "+what, append(args, "key", name)...)
 }
 
-func (h *Handler) publish(w http.ResponseWriter, r *http.Request) *protocol.Error {
-	body, bad := transport.ReadBody(w, r, maxBody, h.conf.BodyTimeout)
-	if bad != nil {
-		return bad
-	}
-	req, bad := parsePublish(body)
-	if bad != nil {
-		return bad
-	}
-	if req.Channels == nil {
-		result, err := h.publishTo(r.Context(), req.Channel, req)
+// call does what the body of a request asks for, and returns the answer.
+type call func(ctx context.Context, body []byte) ([]byte, *protocol.Error)
+
+// post serves a call.
+func (h *Handler) post(c call) func(http.ResponseWriter, *http.Request) *protocol.Error {
+	return func(w http.ResponseWriter, r *http.Request) *protocol.Error {
+		body, err := h.body(w, r)
 		if err != nil {
 			return err
 		}
-		h.writeJSON(w, append(result, '\n'))
+		answer, err := c(r.Context(), body)
+		if err != nil {
+			return err
+		}
+		h.writeJSON(w, append(answer, '\n'))
 		return nil
 	}
-	out := []byte(`{"results":[`)
-	for i, channel := range req.Channels {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		result, err := h.publishTo(r.Context(), channel, req)
-		if err != nil {
-			result = append(protocol.AppendError([]byte(`{"error":`), err), '}')
-		}
-		out = append(out, result...)
+}
+
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, *protocol.Error) {
+	return transport.ReadBody(w, r, maxBody, h.conf.BodyTimeout)
+}
+
+// decode reads the body of a request; form says what it should be.
+func decode(body []byte, into any, form string) *protocol.Error {
+	if _, err := protocol.CheckData(body); err != nil {
+		return err
 	}
-	h.writeJSON(w, append(out, "]}\n"...))
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) && kind.Field != "" {
+			return protocol.Errorf(protocol.InvalidField, "The field %q is of the wrong type. The body is %s.", kind.Field, form)
+		}
+		if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			return protocol.Errorf(protocol.InvalidField, "There is no field %.60s. The body is %s.", field, form)
+		}
+		return protocol.Errorf(protocol.InvalidField, "The body is %s.", form)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return protocol.Errorf(protocol.InvalidField, "The body is %s.", form)
+	}
 	return nil
 }
 
-func parsePublish(body []byte) (*publishRequest, *protocol.Error) {
-	if _, err := protocol.CheckData(body); err != nil {
-		return nil, err
-	}
-	req := &publishRequest{}
-	if err := json.Unmarshal(body, req); err != nil {
-		return nil, protocol.Errorf(protocol.InvalidField, `The body is {"channel" or "channels","data","key"?,"tags"?}.`)
-	}
-	if req.Data == nil {
-		return nil, protocol.Errorf(protocol.InvalidField, `The field "data" is missing.`)
-	}
-	for tag, value := range req.Tags {
-		if err := protocol.CheckTag(tag, value, len(req.Tags)); err != nil {
-			return nil, err
-		}
-	}
-	switch {
-	case len(req.Key) > protocol.MaxKeyBytes:
-		return nil, protocol.Errorf(protocol.InvalidField, `The field "key" has at most %d bytes.`, protocol.MaxKeyBytes)
-	case req.Channels != nil && req.Channel != "":
-		return nil, protocol.Errorf(protocol.InvalidField, `Give "channel" or "channels", not both.`)
-	case len(req.Channels) > maxChannels:
-		return nil, protocol.Errorf(protocol.LimitReached, "One request publishes to at most %d channels.", maxChannels)
-	}
-	if len(req.Data) > eventlog.MaxDataBytes {
-		return nil, protocol.Errorf(protocol.TooLarge, `The field "data" has at most %d bytes.`, eventlog.MaxDataBytes)
-	}
-	data, bad := protocol.CheckData(req.Data)
-	req.Data = data
-	return req, bad
-}
-
-// publishTo publishes to one channel, and returns the result as JSON.
-func (h *Handler) publishTo(ctx context.Context, channel string, req *publishRequest) ([]byte, *protocol.Error) {
-	if err := protocol.CheckChannel(channel); err != nil {
-		return nil, err
-	}
-	done, err := h.conf.Sessions.Publish(ctx, &session.Publishing{
-		Channel: channel, Data: req.Data, Tags: req.Tags, Key: req.Key, Scope: "\x01api",
-	})
-	if err != nil {
-		return nil, err
-	}
-	position := protocol.EncodePosition(channel, done.Last.Epoch, done.Last.Offset)
-	return protocol.AppendPublishResult(nil, done.Last.Offset, position, done.Duplicate), nil
-}
-
-func (h *Handler) history(w http.ResponseWriter, r *http.Request) *protocol.Error {
-	q := r.URL.Query()
-	query := session.HistoryQuery{Channel: r.PathValue("channel"), Since: q.Get("since"), Before: q.Get("before"), Newest: q.Get("newest") == "1"}
-	if err := protocol.CheckChannel(query.Channel); err != nil {
+// checkChannel refuses what is no channel, and the server's own channels.
+func checkChannel(name string) *protocol.Error {
+	if err := protocol.CheckChannel(name); err != nil {
 		return err
 	}
-	if query.Since != "" && query.Before != "" || query.Newest && query.Since+query.Before != "" {
-		return protocol.Errorf(protocol.InvalidField, `A history goes from "since", or to "before", or has the "newest": one of them.`)
-	}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return protocol.Errorf(protocol.InvalidField, `The field "limit" is a number from 1 to %d.`, protocol.MaxHistoryLimit)
-		}
-		query.Limit = n
-	}
-	if text := q.Get("filter"); text != "" {
-		f, err := protocol.ParseFilter([]byte(text))
-		if err != nil {
-			return err
-		}
-		query.Filter = f
-	}
-	page, err := h.conf.Sessions.History(r.Context(), query)
-	if err != nil {
+	return checkOwn(name)
+}
+
+// checkPattern is checkChannel that lets wildcards pass.
+func checkPattern(name string) *protocol.Error {
+	if err := protocol.CheckPattern(name); err != nil {
 		return err
 	}
-	out := protocol.AppendHistoryResult(nil, page.Position, page.Publications, page.Complete, page.More)
-	h.writeJSON(w, append(out, '\n'))
+	return checkOwn(name)
+}
+
+func checkOwn(name string) *protocol.Error {
+	if strings.HasPrefix(name, protocol.OwnPrefix) {
+		return protocol.Errorf(protocol.Forbidden, "Channels whose names begin with %s are the server's own.", protocol.OwnPrefix)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/starling-rt/starling"
@@ -45,8 +46,8 @@ type Callbacks struct {
 
 	Secret     string        `conf:"secret"`
 	SecretFile string        `conf:"secretFile"`
-	Timeout    time.Duration `conf:"timeout"` // for an answer; default 5 s
-	Cache      time.Duration `conf:"cache"`   // for how long an answer of authorize holds; default 10 s
+	Timeout    time.Duration `conf:"timeout"` // for an answer; default 2 s
+	Cache      time.Duration `conf:"cache"`   // for how long authorize has allowed what it allows; default 5 s
 }
 
 // URLs returns the callbacks that are set, by their names in the file.
@@ -63,6 +64,7 @@ func (c *Callbacks) URLs() map[string]string {
 // Webhook is a URL that is told what has happened. Requests are signed with the
 // secret.
 type Webhook struct {
+	Name       string   `conf:"name"` // where its positions are kept; needed if there are several
 	URL        string   `conf:"url"`
 	Secret     string   `conf:"secret"`
 	SecretFile string   `conf:"secretFile"`
@@ -72,7 +74,24 @@ type Webhook struct {
 
 // WebhookEvents are what webhooks can be told: the first subscription to a channel
 // began, the last one ended, something was published.
-var WebhookEvents = []string{"channel.occupied", "channel.vacated", "publication"}
+var WebhookEvents = []string{starling.WebhookOccupied, starling.WebhookVacated, starling.WebhookPublication}
+
+// backend returns the same as the server wants it. A secret may be several, one a line.
+func (o *Outside) backend() starling.Backend {
+	c := &o.Callbacks
+	b := starling.Backend{Callbacks: starling.Callbacks{
+		Authorize: c.Authorize, Connect: c.Connect, Subscribe: c.Subscribe, Publish: c.Publish, Call: c.Call,
+		Secrets: lines(c.Secret), Timeout: c.Timeout, CacheAllowed: c.Cache,
+	}}
+	for _, w := range o.Webhooks {
+		b.Webhooks = append(b.Webhooks, starling.Webhook{Name: w.Name, URL: w.URL, Secrets: lines(w.Secret), Events: w.Events, Channels: w.Channels})
+	}
+	return b
+}
+
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+}
 
 // FileNamespace is a [starling.Namespace] as it stands in the file.
 type FileNamespace struct {

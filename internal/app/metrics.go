@@ -101,6 +101,24 @@ func (m *metrics) serve(server *starling.Server) {
 	gauge("channels", "Channels that somebody follows on this node.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Channels) })
 	gauge("subscriptions", "Subscriptions on this node.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Subscriptions) })
 	gauge("tail_bytes", "Bytes of the newest publications held in memory.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.TailBytes) })
+	counter("callbacks_asked", "Questions that were sent to the application.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Asked) })
+	counter("callbacks_failed", "Questions whose answer could not be used.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Failed) })
+	counter("callbacks_spared", "Questions that were not sent because others failed or waited.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Spared) })
+	counter("callbacks_cached", "Questions whose answer was known.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Cached) })
+	counter("webhook_events", "Events that webhooks' backends have taken.", func(s *starling.Server) float64 {
+		return webhooks(s, func(w starling.WebhookStats) int64 { return w.Events })
+	})
+	counter("webhook_failures", "Requests of webhooks that were not answered with 2xx.", func(s *starling.Server) float64 {
+		return webhooks(s, func(w starling.WebhookStats) int64 { return w.Failures })
+	})
+	gauge("webhooks_disabled", "Webhooks whose backend has answered 410.", func(s *starling.Server) float64 {
+		return webhooks(s, func(w starling.WebhookStats) int64 {
+			if w.Disabled {
+				return 1
+			}
+			return 0
+		})
+	})
 	counter("sessions_opened", "Sessions that were opened.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Opened) })
 	counter("commands", "Commands of clients.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Commands) })
 	counter("commands_limited", "Commands over a rate limit.", func(s *starling.Server) float64 { _, st := s.Stats(); return float64(st.Limited) })
@@ -128,4 +146,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range c.metrics {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(c.server))
 	}
+}
+
+// webhooks returns a sum over the webhooks.
+func webhooks(s *starling.Server, of func(starling.WebhookStats) int64) (sum float64) {
+	for _, w := range s.WebhookStats() {
+		sum += float64(of(w))
+	}
+	return sum
 }

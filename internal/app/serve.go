@@ -27,6 +27,7 @@ func (c *Config) options(o starling.Observer) starling.Options {
 	opts := starling.Options{
 		Dev: c.Dev, APIKeys: c.Access.APIKeys, AllowedOrigins: c.Access.AllowedOrigins, Proxies: c.Access.Proxies,
 		Namespaces: c.Access.Namespaces, Tokens: c.Access.Tokens, TokenCookie: c.Access.TokenCookie, Limits: c.Limits, Hub: c.Memory, Node: c.Node, Logger: c.Logger, Observer: o,
+		Backend: c.Outside.backend(),
 	}
 	opts.Tokens.Refreshed = func(where string, keys int, err error) {
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/starling-rt/starling/internal/websocket"
 	"github.com/starling-rt/starling/protocol"
@@ -119,6 +120,10 @@ func (h *HTTP) do(ctx context.Context, method, path string, body []byte) (json.R
 // Conn is a WebSocket. Read is for one goroutine; Write is safe for concurrent
 // use.
 type Conn struct {
+	// Patience is how long Read waits for the server to be heard of. Default: for
+	// ever. It belongs to who reads.
+	Patience time.Duration
+
 	net    net.Conn
 	reader websocket.Reader
 	buf    []byte
@@ -205,6 +210,11 @@ func (c *Conn) Read() ([]byte, error) {
 	for {
 		m, err := c.reader.Next()
 		if errors.Is(err, websocket.ErrShort) {
+			if c.Patience > 0 {
+				if err := c.net.SetReadDeadline(time.Now().Add(c.Patience)); err != nil {
+					return nil, err
+				}
+			}
 			n, err := c.net.Read(c.buf)
 			if err != nil {
 				return nil, err

@@ -48,6 +48,10 @@ type Options struct {
 	// Interval is the interval of conflation of a channel; nil or a result of
 	// 0 stands for the default, 100 ms.
 	Interval func(channel string) time.Duration
+
+	// Occupancy, if set, is told of a channel or wildcard that may have got its
+	// first subscription or lost its last; see Occupied. It must not block.
+	Occupancy func(name string)
 }
 
 func (o Options) withDefaults() Options {
@@ -275,10 +279,19 @@ func (h *Hub) recoverable(ctx context.Context, c *channel, since eventlog.Positi
 
 // acquire returns the channel of a name, opened or being opened.
 func (h *Hub) acquire(name string) *channel {
+	c, first := h.refer(name)
+	if first && h.opts.Occupancy != nil {
+		h.opts.Occupancy(name)
+	}
+	return c
+}
+
+// refer counts a reference to a channel, and tells whether it is the first.
+func (h *Hub) refer(name string) (c *channel, first bool) {
 	sh := h.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c := sh.channels[name]
+	c = sh.channels[name]
 	if c == nil {
 		_, wildcard := protocol.Wildcard(name)
 		c = &channel{hub: h, name: name, wildcard: wildcard, rosters: make([]roster, len(h.workers)), opened: make(chan struct{})}
@@ -295,16 +308,30 @@ func (h *Hub) acquire(name string) *channel {
 		}
 	}
 	c.refs++
-	return c
+	return c, c.refs == 1
 }
 
 func (h *Hub) release(c *channel) {
 	sh := h.shard(c.name)
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if c.refs--; c.refs == 0 {
+	c.refs--
+	last := c.refs == 0
+	if last {
 		c.idle = time.Now()
 	}
+	sh.mu.Unlock()
+	if last && h.opts.Occupancy != nil {
+		h.opts.Occupancy(c.name)
+	}
+}
+
+// Occupied tells whether a channel or wildcard has a subscription on this node.
+func (h *Hub) Occupied(name string) bool {
+	sh := h.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	c := sh.channels[name]
+	return c != nil && c.refs > 0
 }
 
 // forget drops a channel that failed to open, so that the next who comes tries

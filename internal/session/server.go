@@ -16,6 +16,9 @@ import (
 	"github.com/starling-rt/starling/protocol"
 )
 
+// DefaultNode is the name of a node that was given none.
+const DefaultNode = "n1"
+
 // Config is what all sessions of a server share. It is not changed after New.
 type Config struct {
 	Hub  *hub.Hub
@@ -82,7 +85,7 @@ type Stats struct {
 
 // NewServer returns a server of sessions.
 func NewServer(conf Config) *Server {
-	setDefault(&conf.Node, "n1")
+	setDefault(&conf.Node, DefaultNode)
 	setDefault(&conf.MaxMessage, protocol.DefaultMaxMessageBytes)
 	if conf.MaxMessage < 0 {
 		conf.MaxMessage = protocol.MaxMessageBytes
