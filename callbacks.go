@@ -337,13 +337,13 @@ func (c *callbacks) publish(ctx context.Context, r *PublishRequest) error {
 		about
 		User    string            `json:"user,omitempty"`
 		Channel string            `json:"channel"`
-		Data    json.RawMessage   `json:"data"`
 		Key     string            `json:"key,omitempty"`
 		Tags    map[string]string `json:"tags,omitempty"`
-	}{a, r.User, r.Channel, r.Data, r.Key, r.Tags}
+		protocol.DataFields
+	}{a, r.User, r.Channel, r.Key, r.Tags, protocol.FieldsOf(r.Data)}
 	var answer struct {
 		callback.Verdict
-		Data json.RawMessage   `json:"data"`
+		protocol.DataFields
 		Tags map[string]string `json:"tags"`
 	}
 	if err := c.client.Ask(ctx, c.conf.Publish, &q, &answer, maxDataAnswer); err != nil {
@@ -352,8 +352,12 @@ func (c *callbacks) publish(ctx context.Context, r *PublishRequest) error {
 	if err := answer.Refusal(); err != nil {
 		return err
 	}
-	if answer.Data != nil {
-		r.Data = answer.Data
+	data, bad := answer.Take()
+	if bad != nil {
+		return c.client.Reject(c.conf.Publish, fmt.Errorf("the data cannot be: %s", bad.Message))
+	}
+	if data != nil {
+		r.Data = data
 	}
 	if answer.Tags != nil {
 		r.Tags = answer.Tags
@@ -368,15 +372,25 @@ func (c *callbacks) call(ctx context.Context, r *CallRequest) (any, error) {
 	}
 	q := struct {
 		about
-		Method string          `json:"method"`
-		Data   json.RawMessage `json:"data,omitempty"`
-	}{a, r.Method, r.Data}
+		Method string `json:"method"`
+		protocol.DataFields
+	}{a, r.Method, protocol.FieldsOf(r.Data)}
 	var answer struct {
 		callback.Verdict
-		Data json.RawMessage `json:"data"`
+		protocol.DataFields
 	}
 	if err := c.client.Ask(ctx, c.conf.Call, &q, &answer, maxDataAnswer); err != nil {
 		return nil, err
 	}
-	return answer.Data, answer.Refusal()
+	if err := answer.Refusal(); err != nil {
+		return nil, err
+	}
+	data, bad := answer.Take()
+	if bad != nil {
+		return nil, c.client.Reject(c.conf.Call, fmt.Errorf("the data cannot be: %s", bad.Message))
+	}
+	if b, ok := protocol.DataBytes(data); ok {
+		return Bytes(b), nil
+	}
+	return json.RawMessage(data), nil
 }

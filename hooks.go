@@ -58,7 +58,8 @@ type SubscribeRequest struct {
 	Filter protocol.Filter
 }
 
-// PublishRequest is a publication to be.
+// PublishRequest is a publication to be. Data is JSON, or bytes, which package
+// protocol tells apart: see [protocol.DataBytes].
 type PublishRequest struct {
 	Session  string    // "" if it comes from the server's side
 	Identity *Identity // nil then
@@ -118,7 +119,7 @@ func (p *policy) sessionHooks(h Hooks) session.Hooks {
 			if err != nil {
 				return nil, p.hookError(ctx, err)
 			}
-			raw, err := json.Marshal(result)
+			raw, err := encode(result)
 			if err != nil {
 				return nil, p.hookError(ctx, err)
 			}
@@ -126,6 +127,18 @@ func (p *policy) sessionHooks(h Hooks) session.Hooks {
 		}
 	}
 	return out
+}
+
+// Bytes are published, or answered to a call, as they are, and not as JSON. Clients
+// that speak JSON see them in base64, as data64.
+type Bytes []byte
+
+// encode returns what a program publishes or answers as data.
+func encode(v any) ([]byte, error) {
+	if b, ok := v.(Bytes); ok {
+		return protocol.BytesData(b), nil
+	}
+	return json.Marshal(v)
 }
 
 func publishRequest(x *session.Publishing) *PublishRequest {

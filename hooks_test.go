@@ -348,3 +348,46 @@ func TestDevTokens(t *testing.T) {
 		t.Errorf("a foreign page: got %d %s", status, text)
 	}
 }
+
+// Bytes go through hooks, kinds, the API and the program, and JSON clients see them
+// in base64.
+func TestBytes(t *testing.T) {
+	s, url := newServer(t, starling.Options{Dev: true, Hooks: starling.Hooks{
+		Publish: func(_ context.Context, p *starling.PublishRequest) error {
+			if b, ok := protocol.DataBytes(p.Data); ok {
+				p.Data = protocol.BytesData(append(bytes.Clone(b), '!'))
+			}
+			return nil
+		},
+		Call: func(context.Context, *starling.CallRequest) (any, error) { return starling.Bytes("answer"), nil },
+	}})
+	w := dial(t, url)
+	w.say(`{"type":"subscribe","id":1,"channel":"c"}`)
+	w.hears(`"id":1,"result"`)
+	w.say(`{"type":"publish","id":2,"channel":"c","data64":"YWJj"}`)
+	w.hears(`"publication"`, `"data64":"YWJjIQ=="`)
+	if _, err := s.Publish(t.Context(), "c", starling.Bytes("abc"), starling.Publication{}); err != nil {
+		t.Fatal(err)
+	}
+	w.hears(`"publication"`, `"data64":"YWJj"`)
+	if _, body := get(t, "POST", url+"/api/v1/publish", `{"channel":"c","data64":"eHl6"}`); !strings.Contains(body, `"offset"`) {
+		t.Errorf("API: got %s", body)
+	}
+	w.hears(`"publication"`, `"data64":"eHl6"`)
+	if _, body := get(t, "POST", url+"/api/v1/publish", `{"channel":"c","data64":"eHl6","data":1}`); !strings.Contains(body, `not both`) {
+		t.Errorf("API: got %s", body)
+	}
+	if _, body := get(t, "POST", url+"/api/v1/signal", `{"channel":"c","data64":"eHl6"}`); body != "{}\n" && body != "{}" {
+		t.Errorf("API: got %s", body)
+	}
+	w.hears(`"signal"`, `"data64":"eHl6"`)
+	w.say(`{"type":"call","id":3,"method":"m"}`)
+	w.hears(`"id":3`, `"data64":"YW5zd2Vy"`)
+	page, err := s.History(t.Context(), "c", starling.HistoryQuery{Newest: true, Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, ok := protocol.DataBytes(page.Publications[0].Data); !ok || string(b) != "xyz" {
+		t.Errorf("got %q", page.Publications[0].Data)
+	}
+}

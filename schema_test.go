@@ -105,7 +105,7 @@ func (d *described) check(schema, v any, where string) error {
 	if c, ok := s["const"]; ok && c != v {
 		return fmt.Errorf("%s: %v is not %v", where, v, c)
 	}
-	for _, key := range []string{"oneOf", "anyOf"} {
+	for _, key := range []string{"allOf", "oneOf", "anyOf"} {
 		list, ok := s[key].([]any)
 		if !ok {
 			continue
@@ -116,7 +116,7 @@ func (d *described) check(schema, v any, where string) error {
 				fit++
 			}
 		}
-		if fit == 0 || key == "oneOf" && fit != 1 {
+		if fit == 0 || key == "oneOf" && fit != 1 || key == "allOf" && fit != len(list) {
 			return fmt.Errorf("%s: %v fits %d of %s", where, v, fit, key)
 		}
 	}

@@ -9,7 +9,6 @@ package starling
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -305,12 +304,12 @@ type Published struct {
 	Duplicate bool   // it was published before, with the same key
 }
 
-// Publish publishes data, as JSON, to a channel, and returns when it is durable.
+// Publish publishes data, as JSON or, if it is [Bytes], as it is, to a channel, and returns when it is durable.
 func (s *Server) Publish(ctx context.Context, channel string, data any, p Publication) (Published, error) {
 	if err := protocol.CheckChannel(channel); err != nil {
 		return Published{}, err
 	}
-	raw, err := json.Marshal(data)
+	raw, err := encode(data)
 	if err != nil {
 		return Published{}, fmt.Errorf("publish to %q: %w", channel, err)
 	}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 )
 
@@ -75,4 +76,35 @@ func checkJSON(raw []byte, depth int) ([]byte, *Error) {
 		return nil, err
 	}
 	return oneLine(value), nil
+}
+
+// DataFields are the fields of a JSON object that carry data, one of them at most,
+// to be embedded where encoding/json is used.
+type DataFields struct {
+	Data   json.RawMessage `json:"data,omitempty"`
+	Data64 *string         `json:"data64,omitempty"`
+}
+
+// FieldsOf returns the fields that carry data.
+func FieldsOf(data []byte) DataFields {
+	b, ok := DataBytes(data)
+	if !ok {
+		return DataFields{Data: data}
+	}
+	text := base64.StdEncoding.EncodeToString(b)
+	return DataFields{Data64: &text}
+}
+
+// Take returns the data that the fields carry, nil if there is none, or why it
+// cannot be.
+func (f *DataFields) Take() ([]byte, *Error) {
+	switch {
+	case f.Data != nil && f.Data64 != nil:
+		return nil, Errorf(InvalidField, `Give "data" or "data64", not both.`)
+	case f.Data64 != nil:
+		return ParseData64(*f.Data64)
+	case f.Data == nil:
+		return nil, nil
+	}
+	return CheckData(f.Data)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/starling-rt/starling/auth"
@@ -12,36 +11,35 @@ import (
 
 // signalRequest is the body of signal.
 type signalRequest struct {
-	Channel  string          `json:"channel"`
-	Data     json.RawMessage `json:"data"`
-	Conflate string          `json:"conflate"`
-	Delete   bool            `json:"delete"`
+	Channel  string `json:"channel"`
+	Conflate string `json:"conflate"`
+	Delete   bool   `json:"delete"`
+	protocol.DataFields
 }
 
 func (h *Handler) signal(ctx context.Context, body []byte) ([]byte, *protocol.Error) {
 	var req signalRequest
-	if err := decode(body, &req, `{"channel","data","conflate"?,"delete"?}`); err != nil {
+	if err := decode(body, &req, `{"channel","data" or "data64","conflate"?,"delete"?}`); err != nil {
 		return nil, err
 	}
 	if err := checkChannel(req.Channel); err != nil {
 		return nil, err
 	}
+	data, bad := req.Take()
 	switch {
+	case bad != nil:
+		return nil, bad
 	case len(req.Conflate) > protocol.MaxKeyBytes:
 		return nil, protocol.Errorf(protocol.InvalidField, `The field "conflate" has at most %d bytes.`, protocol.MaxKeyBytes)
 	case req.Delete && req.Conflate == "":
 		return nil, protocol.Errorf(protocol.InvalidField, `The field "delete" needs "conflate", which says what to delete.`)
-	case req.Data == nil && !req.Delete:
+	case data == nil && !req.Delete:
 		return nil, protocol.Errorf(protocol.InvalidField, `The field "data" is missing.`)
-	case len(req.Data) > eventlog.MaxDataBytes:
+	case len(data) > eventlog.MaxDataBytes:
 		return nil, protocol.Errorf(protocol.TooLarge, `The field "data" has at most %d bytes.`, eventlog.MaxDataBytes)
 	}
 	s := eventlog.Signal{Channel: req.Channel, Key: req.Conflate, Delete: req.Delete}
 	if !req.Delete {
-		data, err := protocol.CheckData(req.Data)
-		if err != nil {
-			return nil, err
-		}
 		s.Data = data
 	}
 	return h.answer(h.conf.Log.Signal(ctx, s))

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/starling-rt/starling/auth"
@@ -12,7 +11,7 @@ import (
 )
 
 // publishForm is what the body of publish should be.
-const publishForm = `{"channel" or "channels","data","key"?,"tags"?,"user"?}`
+const publishForm = `{"channel" or "channels","data" or "data64","key"?,"tags"?,"user"?}`
 
 // scope is whose idempotency keys those of the API are: all its users are one, so
 // that a key outlives the rotation of API keys.
@@ -22,10 +21,10 @@ const scope = "\x01api"
 type publishRequest struct {
 	Channel  string            `json:"channel"`
 	Channels []string          `json:"channels"`
-	Data     json.RawMessage   `json:"data"`
 	Key      string            `json:"key"`
 	Tags     map[string]string `json:"tags"`
 	User     string            `json:"user"`
+	protocol.DataFields
 }
 
 func (h *Handler) publish(w http.ResponseWriter, r *http.Request) *protocol.Error {
@@ -50,7 +49,11 @@ func parsePublish(body []byte) (*publishRequest, *protocol.Error) {
 	if err := decode(body, req, publishForm); err != nil {
 		return nil, err
 	}
-	if req.Data == nil {
+	data, bad := req.Take()
+	switch {
+	case bad != nil:
+		return nil, bad
+	case data == nil:
 		return nil, protocol.Errorf(protocol.InvalidField, `The field "data" is missing.`)
 	}
 	for tag, value := range req.Tags {
@@ -68,12 +71,11 @@ func parsePublish(body []byte) (*publishRequest, *protocol.Error) {
 	case len(req.Channels) > maxChannels:
 		return nil, protocol.Errorf(protocol.LimitReached, "One request publishes to at most %d channels.", maxChannels)
 	}
-	if len(req.Data) > eventlog.MaxDataBytes {
+	if len(data) > eventlog.MaxDataBytes {
 		return nil, protocol.Errorf(protocol.TooLarge, `The field "data" has at most %d bytes.`, eventlog.MaxDataBytes)
 	}
-	data, bad := protocol.CheckData(req.Data)
-	req.Data = data
-	return req, bad
+	req.Data, req.Data64 = data, nil
+	return req, nil
 }
 
 // result is what came of a call: its answer, or why there is none.
