@@ -131,8 +131,11 @@ func TestLogThatFails(t *testing.T) {
 			if got := w.hear(); !strings.Contains(got, row.code) || !strings.Contains(got, row.sentence) || strings.Contains(got, "input/output") {
 				t.Errorf("WebSocket: got %s", got)
 			}
-			for _, path := range []string{"/send?session=" + id, "/api/v1/publish"} {
-				got := b.do("POST", path, publish)
+			for path, body := range map[string]string{
+				"/send?session=" + id: publish,
+				"/api/v1/publish":     `{"channel":"c","data":1,"key":"k"}`,
+			} {
+				got := b.do("POST", path, body)
 				if got.status != row.status || !strings.Contains(got.body, row.code) || !strings.Contains(got.body, row.sentence) {
 					t.Errorf("%s: got %d %s", path, got.status, got.body)
 				}
