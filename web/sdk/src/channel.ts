@@ -1,10 +1,12 @@
+import type { Abortable } from './abort.js';
 import type { Client } from './client.js';
+import { iterate } from './iterate.js';
 import type { Published } from './publisher.js';
 import { numberOf, type Publication, textOf } from './protocol.js';
 import type { ChannelEvents, Subscription } from './subscription.js';
 
 /** What is asked of a channel's history. */
-export interface HistoryQuery {
+export interface HistoryQuery extends Abortable {
   /** What comes after this position, oldest first; the oldest that is kept if neither this nor `before` is given. */
   readonly since?: string;
   /** The last before this position. */
@@ -27,11 +29,20 @@ export interface HistoryPage<T = unknown> {
 }
 
 /** What belongs to a publication beside its data. */
-export interface PublishOptions {
+export interface PublishOptions extends Abortable {
   /** Makes it idempotent: the same key stores once. One is made if none is given. */
   readonly key?: string;
   /** For filters to look at. */
   readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** The texts that {@link Channel.when} can tell apart: those of the field `type` of what is published. */
+export type TypesOf<T> = T extends { readonly type: infer K extends string } ? K : never;
+
+/** How events are iterated. */
+export interface IterateOptions extends Abortable {
+  /** How many events may wait for the loop; 10,000 unless told. With more the loop throws `overflow`. */
+  readonly most?: number;
 }
 
 /**
@@ -78,21 +89,64 @@ export class Channel<T = unknown> {
     return this.#held || this.#subscription.events.size > 0;
   }
 
-  /** Listens to what happens on the channel. Returns what ends that. */
-  on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void): () => void {
+  /** Listens to what happens on the channel. Returns what ends that, which an abort of `signal` does as well. */
+  on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void, { signal }: Abortable = {}): () => void {
+    if (signal?.aborted) return () => {};
     // What the data is, the application knows; see Client.channel.
-    const off = this.#subscription.events.on(event, listener as (event: ChannelEvents[K]) => void);
+    const remove = this.#subscription.events.on(event, listener as (event: ChannelEvents[K]) => void);
     this.#changed();
-    return () => {
-      off();
+    const off = (): void => {
+      signal?.removeEventListener('abort', off);
+      remove();
       this.#changed();
     };
+    signal?.addEventListener('abort', off);
+    return off;
   }
 
-  /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe}. */
-  subscribe(): void {
+  /**
+   * Listens to publications by the field `type` of their data, where that is a union:
+   *
+   * ```ts
+   * type ChatEvents = { type: 'message'; text: string } | { type: 'renamed'; name: string };
+   * client.channel<ChatEvents>('chat').when('renamed', (e) => setTitle(e.name));
+   * ```
+   */
+  when<K extends TypesOf<T>>(type: K, listener: (data: Extract<T, { readonly type: K }>, publication: Publication<T>) => void, options: Abortable = {}): () => void {
+    return this.on('publication', (p) => {
+      const { data } = p;
+      if (isOfType<T, K>(data, type)) listener(data, p);
+    }, options);
+  }
+
+  /** The events of one name, for a loop. It ends with the subscription, with an abort of `signal`, or when it is left. */
+  iterate<K extends keyof ChannelEvents<T>>(event: K, { most = 10_000, signal }: IterateOptions = {}): AsyncIterableIterator<ChannelEvents<T>[K]> {
+    return iterate<ChannelEvents<T>[K]>((feed) => {
+      const offs = [
+        this.on(event, (e) => feed.push(e)),
+        this.#subscription.events.on('unsubscribed', ({ error }) => feed.end(error ?? undefined)),
+      ];
+      return () => {
+        for (const off of offs) off();
+        this.#changed();
+      };
+    }, most, signal);
+  }
+
+  /** The publications, for a loop: `for await (const p of channel) …` */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Publication<T>> {
+    return this.iterate('publication');
+  }
+
+  /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe} or an abort of `signal`. */
+  subscribe({ signal }: Abortable = {}): void {
+    if (signal?.aborted) return;
     this.#held = true;
     this.#changed();
+    signal?.addEventListener('abort', () => {
+      this.#held = false;
+      this.#changed();
+    }, { once: true });
   }
 
   /** Stops following the channel, and removes all who listen. */
@@ -123,9 +177,9 @@ export class Channel<T = unknown> {
   }
 
   /** Reads what the channel keeps. The channel's filter holds here too. */
-  async history(query: HistoryQuery = {}): Promise<HistoryPage<T>> {
+  async history({ signal, ...query }: HistoryQuery = {}): Promise<HistoryPage<T>> {
     const { filter } = this.#subscription.options;
-    const r = await this.#client.ask({ type: 'history', channel: this.name, ...query, ...(filter && { filter }) }, true);
+    const r = await this.#client.ask({ type: 'history', channel: this.name, ...query, ...(filter && { filter }) }, true, signal);
     return {
       publications: (Array.isArray(r.publications) ? r.publications : []) as Publication<T>[],
       position: textOf(r.position),
@@ -138,4 +192,8 @@ export class Channel<T = unknown> {
   get offset(): number {
     return numberOf(this.#subscription.cursor.last);
   }
+}
+
+function isOfType<T, K extends TypesOf<T>>(data: T, type: K): data is Extract<T, { readonly type: K }> {
+  return typeof data === 'object' && data !== null && 'type' in data && data.type === type;
 }

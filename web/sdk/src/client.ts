@@ -1,7 +1,10 @@
+import { type Abortable, orAborted, whenAborted } from './abort.js';
 import { Channel, type PublishOptions } from './channel.js';
+import type { Dropped } from './drop.js';
 import { Emitter } from './emitter.js';
 import { ownError, StarlingError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
+import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
 import { channelTrouble, codes, type Command, type Fields, matches, type Refusal } from './protocol.js';
 import { type Published, Publisher, randomKey } from './publisher.js';
 import { type Memory, Runtime, type RuntimeHost } from './runtime.js';
@@ -27,6 +30,10 @@ export interface ClientOptions {
   readonly WebSocket?: WebSocketMaker;
   /** The fetch to use instead of the global one. */
   readonly fetch?: typeof fetch;
+  /** How many publications may wait to be stored; 1,000 unless told. More are refused with `overflow`. */
+  readonly maxQueued?: number;
+  /** Told of what is not sent because there is no room or no connection. A signal that a newer one of its key replaces is not dropped. */
+  readonly onDrop?: (drop: Dropped) => void;
   /** Told of everything that goes over the wire. */
   readonly onFrame?: (frame: Frame) => void;
 }
@@ -64,8 +71,9 @@ export class Client {
   constructor(options: ClientOptions, env: Environment, memory: Memory, base: string) {
     this.#env = env;
     this.#timeout = options.timeout ?? 10_000;
-    this.#publisher = new Publisher(env);
-    this.#signaller = new Signaller(env);
+    const dropped = (drop: Dropped): void => options.onDrop?.(drop);
+    this.#publisher = new Publisher(env, options.maxQueued ?? 1000, dropped);
+    this.#signaller = new Signaller(env, dropped);
     this.#runtime = new Runtime(this.#host(options.onFrame), env, {
       base,
       ladder: options.transports ?? LADDER,
@@ -165,13 +173,19 @@ export class Client {
     this.#runtime.happen({ type: 'use', ladder: transports });
   }
 
+  /** A channel whose name has values in it, which may not contain ":": `client.channel('chat:{room}', { room })`. */
+  channel<T = unknown>(pattern: ChannelPattern, values: PatternValues, options?: ChannelOptions): Channel<T>;
   /**
    * A channel, or with a star at the end of its name all whose names begin so. The same name gives the same object;
    * options that are given later replace the earlier ones from the next subscription on.
    *
    * @typeParam T what is published there. It is not checked.
    */
-  channel<T = unknown>(name: string, options?: ChannelOptions): Channel<T> {
+  channel<T = unknown>(name: string, options?: ChannelOptions): Channel<T>;
+  channel<T>(nameOrPattern: string, first?: ChannelOptions | PatternValues, second?: ChannelOptions): Channel<T> {
+    const filled = nameOrPattern.includes('{');
+    const name = filled ? fill(nameOrPattern, (first ?? {}) as PatternValues) : nameOrPattern;
+    const options = filled ? second : (first as ChannelOptions | undefined);
     let entry = this.#channels.get(name);
     if (!entry) {
       const trouble = channelTrouble(name);
@@ -187,8 +201,8 @@ export class Client {
   }
 
   /** Asks the application's backend, through the hooks of the server. Rejects with `lost` if nobody knows whether it arrived. */
-  async call(method: string, data?: unknown): Promise<unknown> {
-    return (await this.ask({ type: 'call', method, data: data ?? null }, false)).data;
+  async call(method: string, data?: unknown, { signal }: Abortable = {}): Promise<unknown> {
+    return (await this.ask({ type: 'call', method, data: data ?? null }, false, signal)).data;
   }
 
   #sync(channel: Channel, s: Subscription): void {
@@ -229,6 +243,7 @@ export class Client {
     const wanted = s.wanted;
     s.wanted = false;
     if (wanted) this.#leave(s);
+    else s.ended(null); // loops over its events end
     s.events.clear();
   }
 
@@ -238,7 +253,7 @@ export class Client {
     if (refusal) return Promise.reject(refusal);
     this.#need();
     const key = options.key ?? randomKey();
-    return this.#publisher.publish({ type: 'publish', channel, data: data ?? null, key, ...(options.tags && { tags: options.tags }) });
+    return this.#publisher.publish({ type: 'publish', channel, data: data ?? null, key, ...(options.tags && { tags: options.tags }) }, options.signal);
   }
 
   /** @internal */
@@ -249,20 +264,22 @@ export class Client {
   }
 
   /** @internal Sends a command when there is a session. One that may be done twice is sent again if nobody knows. */
-  async ask(command: Command, again: boolean): Promise<Fields> {
+  async ask(command: Command, again: boolean, signal?: AbortSignal): Promise<Fields> {
+    signal?.throwIfAborted();
     const until = this.#env.now() + this.#timeout;
     for (;;) {
-      const session = this.#runtime.session ?? (await this.#untilReady(until));
+      const session = this.#runtime.session ?? (await this.#untilReady(until, signal));
       try {
-        return await session.request(command);
+        return await orAborted(session.request(command), signal);
       } catch (e) {
         if (!(again && e instanceof StarlingError && e.name === 'lost') || this.#closed()) throw e;
       }
     }
   }
 
-  async #untilReady(until: number): Promise<NonNullable<Runtime['session']>> {
+  async #untilReady(until: number, signal: AbortSignal | undefined): Promise<NonNullable<Runtime['session']>> {
     for (;;) {
+      signal?.throwIfAborted();
       const refusal = this.#closed();
       if (refusal) throw refusal;
       this.#need();
@@ -272,10 +289,12 @@ export class Client {
       if (left <= 0) throw ownError('timeout', 'There was no connection in time.');
       await new Promise<void>((done) => {
         const timer = this.#env.setTimeout(go, left);
+        const deaf = whenAborted(signal, go);
         const env = this.#env;
         const ready = this.#ready;
         function go(): void {
           env.clearTimeout(timer);
+          deaf();
           ready.delete(go);
           done();
         }

@@ -170,8 +170,8 @@ describe('the publisher', () => {
   test('publications of a channel go out one after the other, those of others beside them', async () => {
     const sent: string[] = [];
     const answers: (() => void)[] = [];
-    const outlet: Outlet = { maxMessage: 1e6, request: (c) => new Promise((done) => { sent.push(`${c.channel} ${c.data}`); answers.push(() => done({ offset: answers.length, position: 'p' })); }) };
-    const p = new Publisher(env);
+    const outlet: Outlet = { maxMessage: 1e6, backlog: () => 0, request: (c) => new Promise((done) => { sent.push(`${c.channel} ${c.data}`); answers.push(() => done({ offset: answers.length, position: 'p' })); }) };
+    const p = new Publisher(env, 1000, () => {});
     p.use(outlet);
     const all = [p.publish(command('a', 1)), p.publish(command('a', 2)), p.publish(command('b', 3))];
     await Promise.resolve();
@@ -189,7 +189,7 @@ describe('the publisher', () => {
     const refuse = (code: number, retry: boolean) => new StarlingError({ code, name: '', message: 'no', retry });
     const answers: (StarlingError | null)[] = [refuse(4301, true), refuse(4102, true), refuse(0, true), null];
     const outlet: Outlet = {
-      maxMessage: 1e6,
+      maxMessage: 1e6, backlog: () => 0,
       request: async (c) => {
         keys.push(c.key);
         const e = answers.shift();
@@ -197,7 +197,7 @@ describe('the publisher', () => {
         return { offset: 1, position: 'p', duplicate: true };
       },
     };
-    const p = new Publisher(env);
+    const p = new Publisher(env, 1000, () => {});
     p.use(outlet);
     const done = p.publish(command('a', 1, 'k'));
     await vi.advanceTimersByTimeAsync(60_000);
@@ -209,13 +209,13 @@ describe('the publisher', () => {
 
   test('a refusal is told, and the next goes out; what is given up is told as well', async () => {
     const outlet: Outlet = {
-      maxMessage: 200,
+      maxMessage: 200, backlog: () => 0,
       request: async (c) => {
         if (c.data === 'bad') throw new StarlingError({ code: 4101, name: 'forbidden', message: 'no', retry: false });
         return { offset: 1, position: 'p' };
       },
     };
-    const p = new Publisher(env);
+    const p = new Publisher(env, 1000, () => {});
     p.use(outlet);
     const [bad, large, good] = [p.publish(command('a', 'bad')), p.publish(command('a', 'x'.repeat(300))), p.publish(command('a', 'good'))];
     await expect(bad).rejects.toMatchObject({ code: 4101 });
@@ -234,7 +234,7 @@ test('of signals that wait only the newest of a key goes out, and none without a
   vi.useFakeTimers();
   const said: unknown[] = [];
   let backlog = 0;
-  const s = new Signaller(env);
+  const s = new Signaller(env, () => {});
   s.signal({ type: 'signal', channel: 'c', data: 'unheard' }, '');
   for (const x of [1, 2, 3]) s.signal({ type: 'signal', channel: 'c', data: x, conflate: 'k' }, 'k');
   s.use({ backlog: () => backlog, say: (c) => said.push(c.data) });

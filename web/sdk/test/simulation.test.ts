@@ -1,31 +1,17 @@
 // Clients in a bad world, from a seed: nothing is lost, nothing comes twice, everything comes in order.
 
 import { expect, test } from 'vitest';
-import { Client } from '../src/client.js';
+import type { Client } from '../src/client.js';
 import type { TransportName } from '../src/machine.js';
-import { chance, Clock, ModelServer, Network } from './world.js';
+import { scene } from './scene.js';
+import type { Clock } from './world.js';
 
 const SEEDS = Number(process.env.STARLING_SEEDS ?? 40);
 const FIRST = Number(process.env.STARLING_SEED ?? 1);
 const CHANNELS = ['a', 'b', 'c'];
 
-function world(seed: number) {
-  const clock = new Clock(chance(seed));
-  const server = new ModelServer(clock);
-  const network = new Network(clock, server);
-  let remembered: TransportName | null = null;
-  const memory = {
-    get: () => remembered,
-    set: (t: TransportName | null) => {
-      remembered = t;
-    },
-  };
-  const client = () => new Client({}, network.environment(), memory, 'http://model/');
-  return { clock, server, network, client };
-}
-
 /** Something bad, for a while. */
-function misfortune({ clock, server, network }: ReturnType<typeof world>, clients: Client[]): void {
+function misfortune({ clock, server, network }: ReturnType<typeof scene>, clients: Client[]): void {
   const x = clock.random();
   const one = clients[Math.floor(clock.random() * clients.length)];
   if (x < 0.3) network.cut(clock.random());
@@ -69,7 +55,7 @@ function pass(client: Client, clock: Clock): { wrong: string[] } {
 }
 
 async function live(seed: number): Promise<string[]> {
-  const w = world(seed);
+  const w = scene(seed);
   const { clock, server, network } = w;
   const clients = [w.client(), w.client()];
   const got = clients.map(() => new Map(CHANNELS.map((c) => [c, [] as unknown[]])));
@@ -140,7 +126,7 @@ test(`${SEEDS} seeds of a bad network lose nothing and double nothing`, { timeou
 });
 
 test('a transport that swallows everything is joined by the next after 3 s', async () => {
-  const w = world(1);
+  const w = scene(1);
   w.network.blocked.set('ws', 'swallow');
   const c = w.client();
   c.connect();
@@ -155,7 +141,7 @@ test('a transport that swallows everything is joined by the next after 3 s', asy
 });
 
 test('a machine that slept finds out by the time of the day', async () => {
-  const w = world(2);
+  const w = scene(2);
   const c = w.client();
   const states: string[] = [];
   c.on('state', (s) => states.push(s.name));

@@ -99,6 +99,7 @@ function decode(since: string): Map<string, number> {
 export class ModelServer {
   readonly logs = new Map<string, Stored[]>();
   readonly sessions = new Map<string, ModelSession>();
+  readonly signals: Fields[] = [];
   up = true;
   #n = 0;
   #offset = 0;
@@ -196,6 +197,9 @@ export class ModelServer {
       case 'publish':
         if (this.clock.random() < 0.05) return { type: 'reply', id, error: { code: 4102, name: 'rate_limited', message: 'Slowly.', retry: true } };
         return { type: 'reply', id, result: this.publish(channel, c.data, typeof c.key === 'string' ? c.key : undefined) };
+      case 'signal':
+        this.signals.push(c);
+        return { type: 'reply', id, result: {} };
       default:
         throw new Error(`the model has no command ${String(c.type)}`);
     }
@@ -221,6 +225,8 @@ export class Network {
   readonly blocked = new Map<string, 'refuse' | 'swallow'>();
   delay: readonly [number, number] = [1, 80];
   opened: string[] = [];
+  /** What the sockets say that they hold. */
+  buffered = 0;
 
   constructor(
     readonly clock: Clock,
@@ -392,7 +398,9 @@ export class Link {
 function webSocketOf(network: Network): WebSocketMaker {
   return class implements WebSocketLike {
     readyState = 0;
-    readonly bufferedAmount = 0;
+    get bufferedAmount(): number {
+      return network.buffered;
+    }
     onopen: ((event: never) => void) | null = null;
     onmessage: ((event: never) => void) | null = null;
     onclose: ((event: never) => void) | null = null;

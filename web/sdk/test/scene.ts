@@ -1,0 +1,20 @@
+// A world with clients in it.
+
+import { Client, type ClientOptions } from '../src/client.js';
+import type { TransportName } from '../src/machine.js';
+import { chance, Clock, ModelServer, Network } from './world.js';
+
+export function scene(seed = 1) {
+  const clock = new Clock(chance(seed));
+  const server = new ModelServer(clock);
+  const network = new Network(clock, server);
+  let remembered: TransportName | null = null;
+  const memory = {
+    get: () => remembered,
+    set: (t: TransportName | null) => {
+      remembered = t;
+    },
+  };
+  const client = (options: ClientOptions = {}) => new Client(options, network.environment(), memory, 'http://model/');
+  return { clock, server, network, client };
+}
