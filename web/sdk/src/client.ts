@@ -149,11 +149,11 @@ export class Client {
   /** Connects, at once: also after {@link Client.disconnect}, after a failure, and instead of waiting. */
   connect(): void {
     this.#deaf ??= listen({
-      wake: () => this.#runtime.happen({ type: 'wake' }),
+      wake: (anew) => this.#runtime.happen({ type: 'wake', anew }),
       offline: () => this.#runtime.happen({ type: 'offline' }),
       suspend: () => this.#runtime.happen({ type: 'suspend' }),
       resume: () => this.#runtime.happen({ type: 'resume' }),
-    });
+    }, this.#env);
     this.#runtime.happen({ type: 'connect' });
   }
 

@@ -108,7 +108,8 @@ export type Happening =
   | { readonly type: 'slow'; readonly id: number }
   | { readonly type: 'due' }
   | { readonly type: 'upgrade' }
-  | { readonly type: 'wake' }
+  /** `anew`: what is open or under way is not worth a look; a new connection is there as fast. */
+  | { readonly type: 'wake'; readonly anew: boolean }
   | { readonly type: 'offline' };
 
 /** @internal */
@@ -176,7 +177,8 @@ export function reduce(m: Machine, event: Happening, at: Surroundings): Step {
     case 'upgrade':
       return upgrade(m);
     case 'wake':
-      if (link.name === 'waiting') return start(m, link.failures, link.reason);
+      if (link.name === 'waiting' || (link.name === 'connecting' && event.anew)) return start(m, link.failures, link.reason);
+      if (link.name === 'connected' && event.anew) return start(m, link.failures, { kind: 'silent', code: 0, message: 'The machine slept, or the network has changed.' });
       return [m, link.name === 'connected' ? [{ do: 'check' }] : []];
     case 'offline':
       return [m, link.name === 'connected' ? [{ do: 'check' }] : []];

@@ -33,12 +33,13 @@ interface Waiting {
   readonly resolve: (result: Fields) => void;
   readonly reject: (e: StarlingError) => void;
   readonly timer: unknown;
+  readonly asked: number;
 }
 
 /** How long the server may be silent before it has told its heartbeat, in milliseconds. */
 const QUIET = 60_000;
-/** How long a check of the connection may take. */
-const CHECK = 2_500;
+/** How long a check of the connection may take beyond twice the last round trip, in milliseconds. */
+const CHECK = 800;
 const REJOIN = 1_000;
 
 const nothing = (): void => {};
@@ -61,6 +62,8 @@ export class Session {
   #watch: unknown;
   /** The most bytes that a message may have. */
   maxMessage = Number.POSITIVE_INFINITY;
+  /** How long the last answer took, in milliseconds. */
+  latency = 0;
 
   /**
    * @param connect makes the wire
@@ -184,10 +187,11 @@ export class Session {
       return;
     }
     const id = ++this.#id;
+    const asked = this.#host.env.now();
     // Where commands go one after the other, each has a time of its own.
     const timed = !this.#wire.asks || patience < this.#host.patience;
     const timer = timed ? this.#host.env.setTimeout(() => this.#end(ended('silent', 'An answer did not come in time.')), patience) : undefined;
-    this.#waiting.set(id, { resolve, reject, timer });
+    this.#waiting.set(id, { resolve, reject, timer, asked });
     this.#wire.send({ ...command, id });
   }
 
@@ -199,7 +203,7 @@ export class Session {
   /** Finds out whether it still lives, and ends it if not. */
   check(): void {
     if (this.#silent() || this.#over || this.#wire.backlog() === Number.POSITIVE_INFINITY) return;
-    this.#ask({ type: 'ping' }, nothing, nothing, CHECK); // silence ends it
+    this.#ask({ type: 'ping' }, nothing, nothing, CHECK + 2 * Math.min(CHECK, this.latency)); // silence ends it
   }
 
   #silent(): boolean {
@@ -316,6 +320,7 @@ export class Session {
     if (!waiting || typeof m.id !== 'number') return;
     this.#waiting.delete(m.id);
     this.#host.env.clearTimeout(waiting.timer);
+    this.latency = this.#host.env.now() - waiting.asked;
     if ('error' in m) waiting.reject(new StarlingError(m.error));
     else waiting.resolve(m.result);
   }

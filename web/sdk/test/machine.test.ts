@@ -129,24 +129,29 @@ describe('coming back', () => {
   });
 
   test('waking up ends the wait, and checks what is there', () => {
-    const p = connected().do({ type: 'ended', id: 1, end: end('lost') }, { type: 'wake' });
+    const p = connected().do({ type: 'ended', id: 1, end: end('lost') }, { type: 'wake', anew: false });
     expect(p.done).toEqual(['cancel', 'open 2 sse']);
-    expect(connected().do({ type: 'wake' }).done).toEqual(['check']);
+    expect(connected().do({ type: 'wake', anew: false }).done).toEqual(['check']);
     expect(connected().do({ type: 'offline' }).done).toEqual(['check']);
+  });
+
+  test('after a sleep nothing that is open is trusted', () => {
+    expect(connected().do({ type: 'wake', anew: true }).done).toEqual(['cancel', 'close 1', 'open 2 websocket']);
+    expect(new Play().do({ type: 'connect' }, { type: 'wake', anew: true }).done).toEqual(['cancel', 'close 1', 'open 2 websocket']);
   });
 
   test('a page that is put away lets go, and comes back with it', () => {
     const p = connected().do({ type: 'suspend' });
     expect(p.done).toEqual(['cancel', 'close 1']);
     expect(p.state).toEqual({ name: 'disconnected', reason: 'page hidden' });
-    expect(p.do({ type: 'wake' }).done).toEqual([]);
+    expect(p.do({ type: 'wake', anew: false }).done).toEqual([]);
     expect(p.do({ type: 'resume' }).done).toEqual(['cancel', 'open 2 websocket']);
   });
 });
 
 describe('staying away', () => {
   const everything: Happening[] = [
-    { type: 'wake' }, { type: 'resume' }, { type: 'suspend' }, { type: 'offline' }, { type: 'due' }, { type: 'upgrade' }, { type: 'authorized' },
+    { type: 'wake', anew: false }, { type: 'resume' }, { type: 'suspend' }, { type: 'offline' }, { type: 'due' }, { type: 'upgrade' }, { type: 'authorized' },
     { type: 'slow', id: 1 }, { type: 'opened', id: 1, session: 's' }, { type: 'ended', id: 1, end: end('lost') }, { type: 'use', ladder: ['poll'] },
   ];
 
@@ -228,9 +233,9 @@ test('random events from a seed leave no wire behind', () => {
       const all: Happening[] = [
         { type: 'connect' }, { type: 'disconnect' }, { type: 'suspend' }, { type: 'resume' }, { type: 'authorized' }, { type: 'unauthorized', message: '' },
         { type: 'opened', id, session: 's' }, { type: 'ended', id, end: kinds[Math.floor(random() * kinds.length)] ?? end('lost') }, { type: 'slow', id },
-        { type: 'due' }, { type: 'upgrade' }, { type: 'wake' }, { type: 'offline' }, { type: 'use', ladder: random() < 0.5 ? LADDER : ['poll'] },
+        { type: 'due' }, { type: 'upgrade' }, { type: 'wake', anew: random() < 0.5 }, { type: 'offline' }, { type: 'use', ladder: random() < 0.5 ? LADDER : ['poll'] },
       ];
-      const e = all[Math.floor(random() * all.length)] ?? { type: 'wake' };
+      const e = all[Math.floor(random() * all.length)] ?? { type: 'wake', anew: false };
       p.later(random() * 10_000).do(e);
       if (e.type === 'ended') open.delete(e.id); // it has ended itself
       for (const f of p.effects) {

@@ -100,6 +100,8 @@ export class ModelServer {
   readonly logs = new Map<string, Stored[]>();
   readonly sessions = new Map<string, ModelSession>();
   readonly signals: Fields[] = [];
+  /** What it says of tokens: in how many milliseconds they expire. */
+  expires = 600_000;
   up = true;
   #n = 0;
   #offset = 0;
@@ -181,7 +183,7 @@ export class ModelServer {
     const channel = String(c.channel ?? '');
     switch (c.type) {
       case 'connect':
-        return { type: 'reply', id, result: { session: s.id, ping: 25_000, maxMessage: 65_536 } };
+        return { type: 'reply', id, result: { session: s.id, ping: 25_000, maxMessage: 65_536, expires: this.expires } };
       case 'ping':
       case 'pong':
         return { type: 'reply', id, result: {} };
@@ -240,6 +242,11 @@ export class Network {
     });
     this.#links.add(link);
     return link;
+  }
+
+  /** Nothing comes through any more on what is open, and nobody says so. */
+  deafen(): void {
+    for (const link of this.#links) link.deaf = true;
   }
 
   /** How many connections there are. */
@@ -353,6 +360,7 @@ export class Network {
 /** One connection. */
 export class Link {
   onCut: (() => void) | null = null;
+  deaf = false;
   #cut = false;
   #up = 0;
   #down = 0;
@@ -365,7 +373,7 @@ export class Link {
     const { clock, delay } = this.network;
     const when = Math.max(at, clock.now + clock.between(delay[0], delay[1]));
     clock.after(when - clock.now, () => {
-      if (!this.#cut) f();
+      if (!this.#cut && !this.deaf) f();
     });
     return when;
   }
