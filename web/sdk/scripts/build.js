@@ -1,7 +1,8 @@
-// Builds the package into dist/: one minified module, its map, and the types.
+// Builds the package into dist/: a minified module for each subpath, the maps, and the types.
 
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -9,6 +10,24 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What a page gets from the server's /sdk/, and so what is kept beside the sources. */
 export const served = fileURLToPath(new URL('../../dist/sdk', import.meta.url));
+
+/** What is built: each stands for itself, and loads the others only by their names. */
+const entries = { starling: 'src/index.ts', react: 'src/react/index.ts', outbox: 'src/outbox.ts' };
+
+/** Leaves what is an entry of its own out, and names it as it is called beside. */
+const apart = {
+  name: 'apart',
+  /** @param {import('esbuild').PluginBuild} build */
+  setup(build) {
+    for (const [name, source] of Object.entries(entries)) {
+      const file = `${root}${source}`;
+      build.onResolve({ filter: /^\./ }, ({ path: to, resolveDir, kind }) => {
+        if (kind === 'entry-point' || path.resolve(resolveDir, to).replace(/\.js$/, '.ts') !== file) return undefined;
+        return { path: `./${name}.js`, external: true };
+      });
+    }
+  },
+};
 
 /**
  * Builds into a folder.
@@ -19,19 +38,21 @@ export async function buildInto(folder) {
   await rm(folder, { recursive: true, force: true });
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/index.ts'],
-    outfile: `${folder}/starling.js`,
+    entryPoints: Object.entries(entries).map(([out, file]) => ({ in: file, out })),
+    outdir: folder,
     bundle: true,
     minify: true,
     format: 'esm',
     target: 'es2022',
     sourcemap: 'external',
     legalComments: 'none',
+    external: ['react'],
+    plugins: [apart],
     banner: { js: '/* Starling, @starling-rt/client. Apache 2.0. */' },
   });
   execFileSync('npx', ['tsc', '-p', 'tsconfig.types.json', '--outDir', `${folder}/types`], { cwd: root, stdio: 'inherit' });
-  // The types stand beside the module under its name.
-  await writeFile(`${folder}/starling.d.ts`, "export * from './types/index.js';\n");
+  // The types stand beside the modules under their names.
+  for (const [name, source] of Object.entries(entries)) await writeFile(`${folder}/${name}.d.ts`, `export * from './types/${source.slice(4, -3)}.js';\n`);
 }
 
 /**
@@ -43,7 +64,8 @@ export async function buildInto(folder) {
 export async function copyServed(from, to) {
   await rm(to, { recursive: true, force: true });
   await mkdir(to, { recursive: true });
-  for (const name of ['starling.js', 'starling.d.ts', 'types']) await cp(`${from}/${name}`, `${to}/${name}`, { recursive: true });
+  const names = (await readdir(from)).filter((name) => !name.endsWith('.map'));
+  for (const name of names) await cp(`${from}/${name}`, `${to}/${name}`, { recursive: true });
 }
 
 /**
@@ -56,8 +78,8 @@ export async function contents(folder) {
   const all = new Map();
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])) {
     if (!entry.isFile()) continue;
-    const path = `${entry.parentPath}/${entry.name}`;
-    all.set(path.slice(folder.length + 1), await readFile(path, 'utf8'));
+    const file = `${entry.parentPath}/${entry.name}`;
+    if (!file.endsWith('.map')) all.set(file.slice(folder.length + 1), await readFile(file, 'utf8'));
   }
   return all;
 }

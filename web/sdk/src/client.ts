@@ -4,7 +4,9 @@ import type { Dropped } from './drop.js';
 import { Emitter } from './emitter.js';
 import { ownError, StarlingError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
+import { Keeping, type KeepingHost } from './keeping.js';
 import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
+import type { OutboxEvent } from './outbox.js';
 import { channelTrouble, codes, type Command, type Fields, matches, type Refusal } from './protocol.js';
 import { type Published, Publisher, randomKey } from './publisher.js';
 import { type Memory, Runtime, type RuntimeHost } from './runtime.js';
@@ -32,6 +34,11 @@ export interface ClientOptions {
   readonly fetch?: typeof fetch;
   /** How many publications may wait to be stored; 1,000 unless told. More are refused with `overflow`. */
   readonly maxQueued?: number;
+  /**
+   * Keeps publications that cannot be sent in this browser (IndexedDB), for at most 12 hours, so that they go out also if
+   * the page is closed before; false unless told. What becomes of them is told by the event `outbox`.
+   */
+  readonly outbox?: boolean;
   /** Told of what is not sent because there is no room or no connection. A signal that a newer one of its key replaces is not dropped. */
   readonly onDrop?: (drop: Dropped) => void;
   /** Told of everything that goes over the wire. */
@@ -44,6 +51,8 @@ export type ClientEvents = {
   state: ConnectionState;
   /** The user whom the server takes this client for has changed; empty if it is anonymous. */
   user: string;
+  /** What became of a publication that was kept in the outbox, in this visit or another. */
+  outbox: OutboxEvent;
   /** Something went wrong that belongs to no channel and to nobody who waits. */
   error: StarlingError;
 };
@@ -63,6 +72,7 @@ export class Client {
   readonly #runtime: Runtime;
   readonly #publisher: Publisher;
   readonly #signaller: Signaller;
+  readonly #keeping: Keeping | null;
   readonly #ready = new Set<() => void>();
   #user = '';
   #deaf: (() => void) | null = null;
@@ -74,13 +84,9 @@ export class Client {
     const dropped = (drop: Dropped): void => options.onDrop?.(drop);
     this.#publisher = new Publisher(env, options.maxQueued ?? 1000, dropped);
     this.#signaller = new Signaller(env, dropped);
-    this.#runtime = new Runtime(this.#host(options.onFrame), env, {
-      base,
-      ladder: options.transports ?? LADDER,
-      patience: this.#timeout,
-      tokens: new Tokens(options.getToken ?? options.token ?? '', env),
-      memory,
-    });
+    const tokens = new Tokens(options.getToken ?? options.token ?? '', env);
+    this.#runtime = new Runtime(this.#host(options.onFrame), env, { base, ladder: options.transports ?? LADDER, patience: this.#timeout, tokens, memory });
+    this.#keeping = options.outbox ? new Keeping(this.#publisher, this.#keepingHost(base, tokens)) : null;
   }
 
   #host(onFrame: ClientOptions['onFrame']): RuntimeHost {
@@ -88,7 +94,7 @@ export class Client {
       subscriptions: () => this.#subscriptions(),
       find: (channel) => this.#find(channel),
       use: (session) => {
-        this.#publisher.use(session);
+        (this.#keeping ?? this.#publisher).use(session);
         this.#signaller.use(session);
         if (session) this.#wakeWaiting();
       },
@@ -101,6 +107,7 @@ export class Client {
         this.#events.emit('state', state);
       },
       user: (user) => {
+        void this.#keeping?.identified(user);
         if (user === this.#user) return;
         this.#user = user;
         this.#events.emit('user', user);
@@ -108,6 +115,16 @@ export class Client {
       trouble: (e) => this.#events.emit('error', e),
       complained: (channel, refusal) => this.#complained(channel, refusal),
       frame: (frame) => onFrame?.(frame),
+    };
+  }
+
+  #keepingHost(base: string, tokens: Tokens): KeepingHost {
+    return {
+      env: this.#env,
+      base,
+      token: () => tokens.current,
+      told: (event) => this.#events.emit('outbox', event),
+      trouble: (e) => this.#events.emit('error', ownError('outbox', `The outbox: ${e instanceof Error ? e.message : String(e)}`, e)),
     };
   }
 
@@ -166,6 +183,12 @@ export class Client {
     this.#deaf = null;
     this.#runtime.happen({ type: 'disconnect' });
     this.#giveUp(ownError('closed', 'The client was told to disconnect.'));
+  }
+
+  /** Disconnects, and throws away what the outbox keeps for this user in this browser. */
+  async logout(): Promise<void> {
+    this.disconnect();
+    await this.#keeping?.clear();
   }
 
   /** Uses these transports from now on, the best first, and connects anew if there is a connection. */
@@ -357,7 +380,19 @@ function surroundings(options: ClientOptions): Environment {
     clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout> | undefined),
     WebSocket: given,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    indexedDB: globalThis.indexedDB,
+    locks: globalThis.navigator?.locks,
+    storage: storage(),
   };
+}
+
+/** Some browsers throw at the mention of it. */
+function storage(): Storage | undefined {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Remembers what worked as long as the tab lives, where that is allowed. */

@@ -7,7 +7,7 @@ import { nameOf, type Refusal } from './protocol.js';
  * these names: `closed` (it was told to disconnect), `lost` (the connection went away, and nobody
  * knows whether it was done), `timeout`, `token` (there is no token to be had), `overlap`
  * (a wildcard and a channel that it matches at once), `overflow` (too much is waiting already),
- * `expired` (it waited in the outbox for too long).
+ * `expired` (it waited in the outbox for too long), `outbox` (this browser does not keep it).
  */
 export class StarlingError extends Error {
   override readonly name: string;
@@ -25,7 +25,7 @@ export class StarlingError extends Error {
 }
 
 /** @internal An error that the client itself makes. */
-export function ownError(name: 'closed' | 'lost' | 'timeout' | 'token' | 'overlap' | 'overflow' | 'expired', message: string, cause?: unknown): StarlingError {
+export function ownError(name: 'closed' | 'lost' | 'timeout' | 'token' | 'overlap' | 'overflow' | 'expired' | 'outbox', message: string, cause?: unknown): StarlingError {
   const retry = name === 'lost' || name === 'timeout' || name === 'overflow';
   return new StarlingError({ code: 0, name, message, retry }, cause === undefined ? undefined : { cause });
 }

@@ -11,6 +11,7 @@ export { type Client, type ClientEvents, type ClientOptions, createClient } from
 export type { Dropped } from './drop.js';
 export { StarlingError } from './errors.js';
 export type { ConnectionState, Reason, TokenReason, TransportName } from './machine.js';
+export type { OutboxEvent } from './outbox.js';
 export type { ChannelPattern, PatternValues } from './pattern.js';
 export { channelTrouble, codes, type Filter, type Publication, type Signal, type SlowPolicy } from './protocol.js';
 export type { Published } from './publisher.js';

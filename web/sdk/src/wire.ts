@@ -35,6 +35,9 @@ export interface Environment {
   clearTimeout(timer: unknown): void;
   readonly WebSocket: WebSocketMaker | undefined;
   readonly fetch: typeof fetch | undefined;
+  readonly indexedDB?: IDBFactory | undefined;
+  readonly locks?: LockManager | undefined;
+  readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined;
 }
 
 /** @internal Where a wire leads, and what it asks for while it is opened. */

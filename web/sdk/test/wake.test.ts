@@ -36,7 +36,7 @@ async function talking(options: Parameters<ReturnType<typeof scene>['client']>[0
 
 describe.each(['websocket', 'sse', 'poll'] as const)('over %s', (transport) => {
   /** Lets something bad happen that no close tells of, and something that is published meanwhile. */
-  async function after(what: (s: Awaited<ReturnType<typeof talking>>) => void | Promise<void>, options: object = {}) {
+  async function lull(what: (s: Awaited<ReturnType<typeof talking>>) => void | Promise<void>, options: object = {}) {
     const s = await talking({ transports: [transport], ...options });
     await what(s);
     const { links } = s.network;
@@ -49,21 +49,21 @@ describe.each(['websocket', 'sse', 'poll'] as const)('over %s', (transport) => {
   }
 
   test.each([5_000, 30_000, 3_600_000])('after a sleep of %d ms it is live within 1 s and a round trip', async (ms) => {
-    await after(({ clock, network }) => {
+    await lull(({ clock, network }) => {
       clock.now += ms;
       network.deafen();
     });
   });
 
   test('after the network has changed as well', async () => {
-    await after(({ network }) => {
+    await lull(({ network }) => {
       network.deafen();
       view.dispatchEvent(new Event('online'));
     });
   });
 
   test('a frozen page gives its connection up, and has it again when it is thawed', async () => {
-    const s = await after(async ({ c, clock, network }) => {
+    const s = await lull(async ({ c, clock, network }) => {
       page.visibilityState = 'hidden';
       page.dispatchEvent(new Event('freeze'));
       expect([c.state, network.links]).toEqual([{ name: 'disconnected', reason: 'page hidden' }, 0]);
@@ -75,7 +75,7 @@ describe.each(['websocket', 'sse', 'poll'] as const)('over %s', (transport) => {
   });
 
   test('so does a page that is put away and comes back', async () => {
-    await after(async ({ c, clock, network }) => {
+    await lull(async ({ c, clock, network }) => {
       view.dispatchEvent(Object.assign(new Event('pagehide'), { persisted: true }));
       page.dispatchEvent(new Event('freeze'));
       await clock.pass(600_000);
@@ -87,7 +87,7 @@ describe.each(['websocket', 'sse', 'poll'] as const)('over %s', (transport) => {
 
   test('a token that has ended meanwhile is renewed once, before the attempt', async () => {
     const reasons: string[] = [];
-    const s = await after(({ server, clock }) => {
+    const s = await lull(({ server, clock }) => {
       server.expires = 0;
       clock.now += 3_600_000;
       page.dispatchEvent(new Event('visibilitychange'));

@@ -102,6 +102,10 @@ export class ModelServer {
   readonly signals: Fields[] = [];
   /** What it says of tokens: in how many milliseconds they expire. */
   expires = 600_000;
+  /** Whom it takes its clients for. */
+  user = '';
+  /** What it refuses to store. */
+  refuses: unknown = undefined;
   up = true;
   #n = 0;
   #offset = 0;
@@ -168,6 +172,11 @@ export class ModelServer {
     s.send({ type: 'publication', channel, offset, id: String(offset), data, ...(key && { key }), time: 1 }, s.position);
   }
 
+  /** Sends a message to all that follow a channel. */
+  tell(channel: string, m: Fields): void {
+    for (const s of this.sessions.values()) if (s.places.has(channel)) s.send(m, s.position);
+  }
+
   /** What a poll takes at once. */
   drainTo(s: ModelSession, take: (p: Fields) => void): void {
     for (const [channel, at] of s.places) {
@@ -183,7 +192,7 @@ export class ModelServer {
     const channel = String(c.channel ?? '');
     switch (c.type) {
       case 'connect':
-        return { type: 'reply', id, result: { session: s.id, ping: 25_000, maxMessage: 65_536, expires: this.expires } };
+        return { type: 'reply', id, result: { session: s.id, ping: 25_000, maxMessage: 65_536, expires: this.expires, user: this.user } };
       case 'ping':
       case 'pong':
         return { type: 'reply', id, result: {} };
@@ -197,14 +206,26 @@ export class ModelServer {
         s.places.delete(channel);
         return { type: 'reply', id, result: {} };
       case 'publish':
+        if (c.data === this.refuses) return { type: 'reply', id, error: { code: 4101, name: 'forbidden', message: 'No.', retry: false } };
         if (this.clock.random() < 0.05) return { type: 'reply', id, error: { code: 4102, name: 'rate_limited', message: 'Slowly.', retry: true } };
         return { type: 'reply', id, result: this.publish(channel, c.data, typeof c.key === 'string' ? c.key : undefined) };
+      case 'history':
+        return { type: 'reply', id, result: this.history(channel, c) };
       case 'signal':
         this.signals.push(c);
         return { type: 'reply', id, result: {} };
       default:
         throw new Error(`the model has no command ${String(c.type)}`);
     }
+  }
+
+  /** The newest, or those before a position. */
+  history(channel: string, { before, limit }: Fields): Fields {
+    const end = typeof before === 'string' ? (decode(before).get(channel) ?? 0) : Number.POSITIVE_INFINITY;
+    const all = this.log(channel).filter((s) => s.offset < end);
+    const page = all.slice(-Number(limit));
+    const publications = page.map(({ offset, data }) => ({ type: 'publication', channel, offset, id: String(offset), data, time: 1 }));
+    return { publications, position: encode(new Map([[channel, page[0]?.offset ?? 0]])), more: all.length > page.length, complete: true };
   }
 
   close(s: ModelSession): void {

@@ -1,8 +1,9 @@
+import type { Abortable } from './abort.js';
 import type { Published } from './publisher.js';
 import { type Publication } from './protocol.js';
 import type { ChannelEvents } from './subscription.js';
 /** What is asked of a channel's history. */
-export interface HistoryQuery {
+export interface HistoryQuery extends Abortable {
     /** What comes after this position, oldest first; the oldest that is kept if neither this nor `before` is given. */
     readonly since?: string;
     /** The last before this position. */
@@ -23,11 +24,20 @@ export interface HistoryPage<T = unknown> {
     readonly complete: boolean;
 }
 /** What belongs to a publication beside its data. */
-export interface PublishOptions {
+export interface PublishOptions extends Abortable {
     /** Makes it idempotent: the same key stores once. One is made if none is given. */
     readonly key?: string;
     /** For filters to look at. */
     readonly tags?: Readonly<Record<string, string>>;
+}
+/** The texts that {@link Channel.when} can tell apart: those of the field `type` of what is published. */
+export type TypesOf<T> = T extends {
+    readonly type: infer K extends string;
+} ? K : never;
+/** How events are iterated. */
+export interface IterateOptions extends Abortable {
+    /** How many events may wait for the loop; 10,000 unless told. With more the loop throws `overflow`. */
+    readonly most?: number;
 }
 /**
  * A named, ordered log on the server. It is followed while somebody listens: the first listener subscribes,
@@ -45,10 +55,25 @@ export declare class Channel<T = unknown> {
     get position(): string;
     /** How many publications came again after a reconnect and were not told again. */
     get duplicates(): number;
-    /** Listens to what happens on the channel. Returns what ends that. */
-    on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void): () => void;
-    /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe}. */
-    subscribe(): void;
+    /** Listens to what happens on the channel. Returns what ends that, which an abort of `signal` does as well. */
+    on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void, { signal }?: Abortable): () => void;
+    /**
+     * Listens to publications by the field `type` of their data, where that is a union:
+     *
+     * ```ts
+     * type ChatEvents = { type: 'message'; text: string } | { type: 'renamed'; name: string };
+     * client.channel<ChatEvents>('chat').when('renamed', (e) => setTitle(e.name));
+     * ```
+     */
+    when<K extends TypesOf<T>>(type: K, listener: (data: Extract<T, {
+        readonly type: K;
+    }>, publication: Publication<T>) => void, options?: Abortable): () => void;
+    /** The events of one name, for a loop. It ends with the subscription, with an abort of `signal`, or when it is left. */
+    iterate<K extends keyof ChannelEvents<T>>(event: K, { most, signal }?: IterateOptions): AsyncIterableIterator<ChannelEvents<T>[K]>;
+    /** The publications, for a loop: `for await (const p of channel) …` */
+    [Symbol.asyncIterator](): AsyncIterableIterator<Publication<T>>;
+    /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe} or an abort of `signal`. */
+    subscribe({ signal }?: Abortable): void;
     /** Stops following the channel, and removes all who listen. */
     unsubscribe(): void;
     /**
@@ -66,7 +91,7 @@ export declare class Channel<T = unknown> {
     /** Deletes the value of a key that signals were conflated by. */
     clearSignal(conflate: string): void;
     /** Reads what the channel keeps. The channel's filter holds here too. */
-    history(query?: HistoryQuery): Promise<HistoryPage<T>>;
+    history({ signal, ...query }?: HistoryQuery): Promise<HistoryPage<T>>;
     /** The offset of the last publication that came; 0 if none did. */
     get offset(): number;
 }

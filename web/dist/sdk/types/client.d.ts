@@ -1,6 +1,10 @@
+import { type Abortable } from './abort.js';
 import { Channel } from './channel.js';
+import type { Dropped } from './drop.js';
 import { StarlingError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
+import { type ChannelPattern, type PatternValues } from './pattern.js';
+import type { OutboxEvent } from './outbox.js';
 import { type ChannelOptions } from './subscription.js';
 import { type GetToken } from './tokens.js';
 import type { Frame, WebSocketMaker } from './wire.js';
@@ -20,6 +24,15 @@ export interface ClientOptions {
     readonly WebSocket?: WebSocketMaker;
     /** The fetch to use instead of the global one. */
     readonly fetch?: typeof fetch;
+    /** How many publications may wait to be stored; 1,000 unless told. More are refused with `overflow`. */
+    readonly maxQueued?: number;
+    /**
+     * Keeps publications that cannot be sent in this browser (IndexedDB), for at most 12 hours, so that they go out also if
+     * the page is closed before; false unless told. What becomes of them is told by the event `outbox`.
+     */
+    readonly outbox?: boolean;
+    /** Told of what is not sent because there is no room or no connection. A signal that a newer one of its key replaces is not dropped. */
+    readonly onDrop?: (drop: Dropped) => void;
     /** Told of everything that goes over the wire. */
     readonly onFrame?: (frame: Frame) => void;
 }
@@ -29,6 +42,8 @@ export type ClientEvents = {
     state: ConnectionState;
     /** The user whom the server takes this client for has changed; empty if it is anonymous. */
     user: string;
+    /** What became of a publication that was kept in the outbox, in this visit or another. */
+    outbox: OutboxEvent;
     /** Something went wrong that belongs to no channel and to nobody who waits. */
     error: StarlingError;
 };
@@ -52,8 +67,12 @@ export declare class Client {
      * stay as they are, and go on from where they stood.
      */
     disconnect(): void;
+    /** Disconnects, and throws away what the outbox keeps for this user in this browser. */
+    logout(): Promise<void>;
     /** Uses these transports from now on, the best first, and connects anew if there is a connection. */
     use(transports: readonly TransportName[]): void;
+    /** A channel whose name has values in it, which may not contain ":": `client.channel('chat:{room}', { room })`. */
+    channel<T = unknown>(pattern: ChannelPattern, values: PatternValues, options?: ChannelOptions): Channel<T>;
     /**
      * A channel, or with a star at the end of its name all whose names begin so. The same name gives the same object;
      * options that are given later replace the earlier ones from the next subscription on.
@@ -62,7 +81,7 @@ export declare class Client {
      */
     channel<T = unknown>(name: string, options?: ChannelOptions): Channel<T>;
     /** Asks the application's backend, through the hooks of the server. Rejects with `lost` if nobody knows whether it arrived. */
-    call(method: string, data?: unknown): Promise<unknown>;
+    call(method: string, data?: unknown, { signal }?: Abortable): Promise<unknown>;
 }
 /**
  * Makes a client.

@@ -4,7 +4,8 @@
  * `code` and `name` are those of the protocol; what this client says itself has the code 0 and one of
  * these names: `closed` (it was told to disconnect), `lost` (the connection went away, and nobody
  * knows whether it was done), `timeout`, `token` (there is no token to be had), `overlap`
- * (a wildcard and a channel that it matches at once), `overflow` (too much is waiting already).
+ * (a wildcard and a channel that it matches at once), `overflow` (too much is waiting already),
+ * `expired` (it waited in the outbox for too long), `outbox` (this browser does not keep it).
  */
 export declare class StarlingError extends Error {
     readonly name: string;

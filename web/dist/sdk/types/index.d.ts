@@ -4,10 +4,14 @@
  *
  * @packageDocumentation
  */
-export type { Channel, HistoryPage, HistoryQuery, PublishOptions } from './channel.js';
+export type { Abortable } from './abort.js';
+export type { Channel, HistoryPage, HistoryQuery, IterateOptions, PublishOptions, TypesOf } from './channel.js';
 export { type Client, type ClientEvents, type ClientOptions, createClient } from './client.js';
+export type { Dropped } from './drop.js';
 export { StarlingError } from './errors.js';
 export type { ConnectionState, Reason, TokenReason, TransportName } from './machine.js';
+export type { OutboxEvent } from './outbox.js';
+export type { ChannelPattern, PatternValues } from './pattern.js';
 export { channelTrouble, codes, type Filter, type Publication, type Signal, type SlowPolicy } from './protocol.js';
 export type { Published } from './publisher.js';
 export type { ChannelEvents, ChannelOptions } from './subscription.js';

@@ -1,0 +1,87 @@
+import { ownError } from './errors.js';
+import { userOf } from './identity.js';
+import type { Outbox, OutboxEvent } from './outbox.js';
+import { type Keeper, KEPT, type Outgoing, type Outlet, type Publisher, randomKey } from './publisher.js';
+import type { Environment } from './wire.js';
+
+/** @internal */
+export interface KeepingHost {
+  readonly env: Environment;
+  readonly base: string;
+  /** The token as it is. */
+  token(): string;
+  told(event: OutboxEvent): void;
+  trouble(e: unknown): void;
+}
+
+/**
+ * @internal Stands between sessions and the publisher where there is an outbox: nothing goes out before the server has said
+ * who this is, and what was kept for them has been put before it.
+ */
+export class Keeping implements Keeper {
+  readonly #publisher: Publisher;
+  readonly #host: KeepingHost;
+  readonly #outbox: Promise<Outbox | null>;
+  #session: Outlet | null = null;
+
+  constructor(publisher: Publisher, host: KeepingHost) {
+    this.#publisher = publisher;
+    this.#host = host;
+    this.#outbox = this.#load();
+    publisher.keeper = this;
+  }
+
+  async #load(): Promise<Outbox | null> {
+    const { env, base, told, trouble } = this.#host;
+    await null; // until there can be listeners
+    try {
+      if (!env.indexedDB) throw new Error('There is no IndexedDB here: nothing outlives the page.');
+      const { Outbox } = await import('./outbox.js');
+      return new Outbox(base, userOf(this.#host.token()) || (env.storage?.getItem(this.#name) ?? ''), {
+        indexedDB: env.indexedDB, locks: env.locks ?? null, now: () => env.now(), page: randomKey(), told, trouble,
+        keptFor: KEPT, expired: () => ownError('expired', 'The publication waited for more than 12 hours.'),
+      });
+    } catch (e) {
+      trouble(e);
+      return null;
+    }
+  }
+
+  get #name(): string {
+    return `starling.user ${this.#host.base}`;
+  }
+
+  keep(o: Outgoing): void {
+    void this.#outbox.then((outbox) => outbox?.keep(o));
+  }
+
+  done(o: Outgoing, error: unknown): void {
+    void this.#outbox.then((outbox) => outbox?.done(o, error));
+  }
+
+  /** There is a session, of a user who is not known yet, or there is none any more. */
+  use(session: Outlet | null): void {
+    this.#session = session;
+    if (!session) this.#publisher.use(null);
+  }
+
+  /** The server says whom it takes us for. */
+  async identified(user: string): Promise<void> {
+    const session = this.#session;
+    const outbox = await this.#outbox;
+    try {
+      this.#host.env.storage?.setItem(this.#name, user);
+    } catch {
+      // It only helps a page that begins without a connection.
+    }
+    const kept = (await outbox?.claim(user)) ?? [];
+    this.#publisher.restore(kept);
+    if (session && session === this.#session) this.#publisher.use(session);
+  }
+
+  /** Forgets the user, and what is kept for them. */
+  async clear(): Promise<void> {
+    this.#host.env.storage?.removeItem(this.#name);
+    await (await this.#outbox)?.clear();
+  }
+}
