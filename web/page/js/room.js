@@ -31,6 +31,7 @@ export class Room {
     const { who } = this;
     let first = who ? this.first : '';
     const client = createClient({
+      tabs: false, // each window shall show its own connection
       url: new URL('.', document.baseURI).href,
       transports: ladder(this.choice),
       onFrame: (f) => {

@@ -9,9 +9,11 @@ import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
 import type { OutboxEvent } from './outbox.js';
 import { channelTrouble, codes, type Command, type Fields, matches, type Refusal } from './protocol.js';
 import { type Published, Publisher, randomKey } from './publisher.js';
-import { type Memory, Runtime, type RuntimeHost } from './runtime.js';
+import { type Connection, type Memory, Runtime, type RuntimeHost } from './runtime.js';
+import { Sharing } from './sharing.js';
 import { Signaller } from './signaller.js';
 import { type ChannelOptions, Subscription } from './subscription.js';
+import type { Tabs } from './tabs/bus.js';
 import { type GetToken, Tokens } from './tokens.js';
 import { listen } from './wake.js';
 import type { Environment, Frame, WebSocketMaker } from './wire.js';
@@ -39,6 +41,11 @@ export interface ClientOptions {
    * the page is closed before; false unless told. What becomes of them is told by the event `outbox`.
    */
   readonly outbox?: boolean;
+  /**
+   * Whether the tabs of one browser share one connection, as far as their server, user and transports are the same; true
+   * unless told. A text keeps tabs apart whose texts differ, such as the user's name where a cookie says who that is.
+   */
+  readonly tabs?: boolean | string;
   /** Told of what is not sent because there is no room or no connection. A signal that a newer one of its key replaces is not dropped. */
   readonly onDrop?: (drop: Dropped) => void;
   /** Told of everything that goes over the wire. */
@@ -69,7 +76,7 @@ export class Client {
   readonly #env: Environment;
   readonly #timeout: number;
   readonly #channels = new Map<string, { readonly channel: Channel; readonly subscription: Subscription }>();
-  readonly #runtime: Runtime;
+  readonly #runtime: Connection;
   readonly #publisher: Publisher;
   readonly #signaller: Signaller;
   readonly #keeping: Keeping | null;
@@ -85,7 +92,10 @@ export class Client {
     this.#publisher = new Publisher(env, options.maxQueued ?? 1000, dropped);
     this.#signaller = new Signaller(env, dropped);
     const tokens = new Tokens(options.getToken ?? options.token ?? '', env);
-    this.#runtime = new Runtime(this.#host(options.onFrame), env, { base, ladder: options.transports ?? LADDER, patience: this.#timeout, tokens, memory });
+    const o = { base, ladder: options.transports ?? LADDER, patience: this.#timeout, tokens, memory };
+    const host = this.#host(options.onFrame);
+    const apart = `${o.ladder} ${options.tabs || ''} `;
+    this.#runtime = env.tabs ? new Sharing(host, env, o, env.tabs, apart) : new Runtime(host, env, o);
     this.#keeping = options.outbox ? new Keeping(this.#publisher, this.#keepingHost(base, tokens)) : null;
   }
 
@@ -106,12 +116,13 @@ export class Client {
         if (state.name === 'failed') this.#giveUp(new StarlingError({ code: state.code, name: '', message: state.reason.message, retry: false }));
         this.#events.emit('state', state);
       },
-      user: (user) => {
-        void this.#keeping?.identified(user);
+      user: (user, known) => {
+        if (known) void this.#keeping?.identified(user);
         if (user === this.#user) return;
         this.#user = user;
         this.#events.emit('user', user);
       },
+      loggedOut: () => this.disconnect(),
       trouble: (e) => this.#events.emit('error', e),
       complained: (channel, refusal) => this.#complained(channel, refusal),
       frame: (frame) => onFrame?.(frame),
@@ -185,8 +196,9 @@ export class Client {
     this.#giveUp(ownError('closed', 'The client was told to disconnect.'));
   }
 
-  /** Disconnects, and throws away what the outbox keeps for this user in this browser. */
+  /** Disconnects, in all tabs that share the connection, and throws away what the outbox keeps for this user in this browser. */
   async logout(): Promise<void> {
+    this.#runtime.logout?.();
     this.disconnect();
     await this.#keeping?.clear();
   }
@@ -382,8 +394,16 @@ function surroundings(options: ClientOptions): Environment {
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     indexedDB: globalThis.indexedDB,
     locks: globalThis.navigator?.locks,
+    tabs: options.tabs === false ? undefined : tabs(),
     storage: storage(),
   };
+}
+
+/** What tabs need to share a connection, where it is there. */
+function tabs(): Tabs | undefined {
+  const locks = globalThis.navigator?.locks;
+  if (!locks || typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined;
+  return { load: () => import('./tabs/link.js'), locks, open: (name) => new BroadcastChannel(name), visible: () => document.visibilityState === 'visible' };
 }
 
 /** Some browsers throw at the mention of it. */

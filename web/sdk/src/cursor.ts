@@ -12,10 +12,12 @@ export interface Cursor {
   readonly turn: number;
   /** The highest offset that was ever seen: what is not above it has been told already. */
   readonly last: number;
+  /** Where tabs share a connection: which cursors can be compared with this one by what was seen last. */
+  readonly line: string;
 }
 
 /** @internal */
-export const nowhere: Cursor = { position: '', covers: 0, offset: 0, turn: 0, last: 0 };
+export const nowhere: Cursor = { position: '', covers: 0, offset: 0, turn: 0, last: 0, line: '' };
 
 let turns = 0;
 

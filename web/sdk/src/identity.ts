@@ -1,13 +1,12 @@
-import { isFields, parseObject, textOf } from './protocol.js';
+import { type Fields, parseObject } from './protocol.js';
 
-/** @internal Whom a token is for, without asking whether it holds: the server does that. Empty if it does not say. */
-export function userOf(token: string): string {
+/** @internal What a token says, without asking whether it holds: the server does that. */
+export function claimsOf(token: string): Fields {
   const [, claims = ''] = token.split('.');
   try {
     const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
-    const object = parseObject(new TextDecoder().decode(bytes));
-    return isFields(object) ? textOf(object.sub) : '';
+    return parseObject(new TextDecoder().decode(bytes)) ?? {};
   } catch {
-    return '';
+    return {};
   }
 }

@@ -1,6 +1,7 @@
 import { ownError } from './errors.js';
-import { userOf } from './identity.js';
+import { claimsOf } from './identity.js';
 import type { Outbox, OutboxEvent } from './outbox.js';
+import { textOf } from './protocol.js';
 import { type Keeper, KEPT, type Outgoing, type Outlet, type Publisher, randomKey } from './publisher.js';
 import type { Environment } from './wire.js';
 
@@ -37,7 +38,7 @@ export class Keeping implements Keeper {
     try {
       if (!env.indexedDB) throw new Error('There is no IndexedDB here: nothing outlives the page.');
       const { Outbox } = await import('./outbox.js');
-      return new Outbox(base, userOf(this.#host.token()) || (env.storage?.getItem(this.#name) ?? ''), {
+      return new Outbox(base, textOf(claimsOf(this.#host.token()).sub) || (env.storage?.getItem(this.#name) ?? ''), {
         indexedDB: env.indexedDB, locks: env.locks ?? null, now: () => env.now(), page: randomKey(), told, trouble,
         keptFor: KEPT, expired: () => ownError('expired', 'The publication waited for more than 12 hours.'),
       });

@@ -74,7 +74,7 @@ export type Message =
   | ({ readonly type: 'signal' } & Signal)
   | { readonly type: 'subscribed'; readonly channel: string; readonly position: string; readonly recovered: boolean }
   | { readonly type: 'unsubscribed'; readonly channel: string; readonly error: Refusal | null }
-  | { readonly type: 'reset'; readonly channel: string; readonly position: string; readonly reason: string }
+  | { readonly type: 'reset'; readonly channel: string; readonly position: string; readonly reason: string; readonly line: string }
   | { readonly type: 'position' | 'skipped'; readonly channel: string; readonly position: string }
   | { readonly type: 'session'; readonly session: string }
   | { readonly type: 'drain'; readonly after: number }
@@ -149,7 +149,7 @@ export function readMessage(m: Fields): Message | null {
     case 'unsubscribed':
       return { type: 'unsubscribed', channel, error: refusalOf(m.error) };
     case 'reset':
-      return { type: 'reset', channel, position, reason: textOf(m.reason) };
+      return { type: 'reset', channel, position, reason: textOf(m.reason), line: textOf(m.line) };
     case 'position':
     case 'skipped':
       return { type: m.type, channel, position };

@@ -30,14 +30,26 @@ export interface Memory {
   set(transport: TransportName | null): void;
 }
 
+/** @internal What a client has: a connection of its own, or a share in one. */
+export interface Connection {
+  readonly state: ConnectionState;
+  readonly session: Session | null;
+  happen(event: Happening): void;
+  /** Tells other tabs that the user has logged out. */
+  logout?(): void;
+}
+
 /** @internal What a runtime needs of its client. */
-export interface RuntimeHost extends Pick<SessionHost, 'subscriptions' | 'find' | 'complained' | 'drained'> {
+export interface RuntimeHost extends Pick<SessionHost, 'subscriptions' | 'find' | 'complained' | 'drained' | 'raw'> {
   /** The session to send over, or none. */
   use(session: Session | null): void;
   /** The positions cannot be read. */
   forget(): void;
   state(state: ConnectionState): void;
-  user(user: string): void;
+  /** Whom the server takes the client for; `known` as long as that is not a guess. */
+  user(user: string, known: boolean): void;
+  /** The user has logged out in another tab. */
+  loggedOut?(): void;
   trouble(e: StarlingError): void;
   frame(frame: Frame): void;
 }
@@ -52,7 +64,7 @@ export interface RuntimeOptions {
 }
 
 /** @internal Does what the reducer says, with real wires and timers. */
-export class Runtime {
+export class Runtime implements Connection {
   readonly #host: RuntimeHost;
   readonly #env: Environment;
   readonly #o: RuntimeOptions;
@@ -164,6 +176,7 @@ export class Runtime {
       patience: this.#o.patience,
       subscriptions: () => this.#host.subscriptions(),
       find: (channel) => this.#host.find(channel),
+      raw: (m) => this.#host.raw?.(m),
       complained: (channel, refusal) => this.#host.complained(channel, refusal),
       drained: () => session === this.#live && this.#host.drained(),
       opened: (name) => this.happen({ type: 'opened', id, session: name }),
@@ -212,7 +225,7 @@ export class Runtime {
 
   #informed(session: Session, info: SessionInfo): void {
     if (session !== this.#live) return;
-    this.#host.user(info.user);
+    this.#host.user(info.user, true);
     this.#expires(session, info.expires);
   }
 
@@ -231,7 +244,7 @@ export class Runtime {
       const token = await this.#o.tokens.renew('expiring');
       if (session !== this.#live) return; // the next session has it
       const result: Fields = await session.request({ type: 'refresh', token });
-      this.#host.user(typeof result.user === 'string' ? result.user : '');
+      this.#host.user(typeof result.user === 'string' ? result.user : '', true);
       this.#expires(session, typeof result.expires === 'number' ? result.expires : 0);
     } catch (e) {
       // The session goes on until the token ends, and begins anew then.

@@ -1,3 +1,4 @@
+import { alone } from './alone.js';
 import { gather } from './cursor.js';
 import { ownError, StarlingError } from './errors.js';
 import type { End } from './machine.js';
@@ -26,6 +27,10 @@ export interface SessionHost {
   drained(): void;
   /** The server refuses something that nobody waits for. */
   complained(channel: string, refusal: Refusal): void;
+  /** Told of all messages but replies and errors, as they come. */
+  raw?(m: Message): void;
+  /** The tabs cannot share this one's channels. */
+  alone?(): void;
   frame: Listener['frame'];
 }
 
@@ -163,11 +168,13 @@ export class Session {
 
   #join(s: Subscription): void {
     this.#ask(
-      { type: 'subscribe', ...s.join(this) },
+      { type: 'subscribe', ...s.join(this), ...(this.#wire.shared && s.rank()) },
       (result) => {
-        if (s.owner === this && s.state === 'joining') s.joined(textOf(result.position), result.recovered === true);
+        if (s.owner !== this || s.state !== 'joining') return;
+        s.joined(textOf(result.position), result.recovered === true, { last: numberOf(result.offset), line: textOf(result.line) });
       },
       (e) => {
+        if (e.name === alone.name && s.owner === this) this.#host.alone?.();
         if (s.owner !== this || s.state !== 'joining' || !e.code) return;
         const again = s.refused({ code: e.code, name: e.name, message: e.message, retry: e.retry });
         if (again) this.#host.env.setTimeout(() => this.sync(s), e.retry ? REJOIN : 0);
@@ -262,6 +269,7 @@ export class Session {
 
   #message(m: Message): void {
     if (this.#over) return;
+    if (m.type !== 'reply' && m.type !== 'error') this.#host.raw?.(m);
     switch (m.type) {
       case 'reply':
         this.#reply(m);
@@ -304,7 +312,7 @@ export class Session {
         this.#host.env.setTimeout(() => this.sync(s), REJOIN);
         return;
       case 'reset':
-        s.reset(m.position, m.reason, this.#wire.asks ? this.#covers() : 1);
+        s.reset(m.position, m.reason, this.#wire.asks ? this.#covers() : 1, m.line);
         return;
       case 'position':
         s.moved(m.position);

@@ -87,6 +87,12 @@ export class Subscription {
     return { channel: this.channel, ...(!this.isWildcard && resume(this.cursor)), ...(filter && { filter }), ...(slow && { slow }) };
   }
 
+  /** What tabs compare their places by. */
+  rank(): { readonly last: number; readonly line?: string } {
+    const { last, line } = this.cursor;
+    return { last, ...(line && { line }) };
+  }
+
   /** It was asked for in the query of a session that is there now. */
   opened(owner: object): void {
     this.#begin(owner);
@@ -110,11 +116,13 @@ export class Subscription {
     this.#tellSubscribed(this.#resumes);
   }
 
-  /** The session has it. */
-  joined(position: string, recovered: boolean): void {
+  /** The session has it. `at` is where a shared one stands. */
+  joined(position: string, recovered: boolean, at: { readonly last: number; readonly line: string } = { last: 0, line: '' }): void {
     this.state = 'live';
     const missed = this.#resumes && !recovered;
     if (position) this.cursor = missed ? lost(position) : moved(this.cursor, position);
+    if (at.last > 0) this.cursor = { ...this.cursor, offset: at.last, last: Math.max(this.cursor.last, at.last) };
+    if (at.line) this.cursor = { ...this.cursor, line: at.line };
     this.#tellSubscribed(this.#resumes && recovered);
     if (missed) this.events.emit('reset', { position, reason: 'gone' });
     const early = this.#early;
@@ -179,8 +187,8 @@ export class Subscription {
     this.events.emit('skipped', { position });
   }
 
-  reset(position: string, reason: string, covers: number): void {
-    if (!this.isWildcard) this.cursor = lost(position, covers);
+  reset(position: string, reason: string, covers: number, line = ''): void {
+    if (!this.isWildcard) this.cursor = { ...lost(position, covers), line };
     if (!this.#settled) {
       this.#settled = true;
       this.#tellSubscribed(false);

@@ -31,6 +31,11 @@ export class Tokens {
     return this.#token;
   }
 
+  /** Whether it is known when the token ends. */
+  get expiring(): boolean {
+    return this.#expiresAt < Number.POSITIVE_INFINITY;
+  }
+
   /** Returns a token for a new connection, the one that is there if it will do. */
   async fresh(reason: TokenReason): Promise<string> {
     const good = this.#token !== '' && this.#env.now() < this.#expiresAt - MARGIN;

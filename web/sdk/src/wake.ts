@@ -15,10 +15,10 @@ const TICK = 1_000;
 const JUMP = 3_000;
 
 /** @internal Listens to the page, if there is one, and to the time of the day. Returns what stops it. */
-export function listen(life: Life, env: Pick<Environment, 'now' | 'setTimeout' | 'clearTimeout'>): () => void {
+export function listen(life: Life, env: Environment): () => void {
   const cut = new AbortController();
   const { signal } = cut;
-  const page = typeof window === 'undefined' || typeof document === 'undefined' ? null : { window, document };
+  const page = env.page ?? (typeof window === 'undefined' || typeof document === 'undefined' ? null : { window, document });
   let last = env.now();
   let timer: unknown;
   const tick = (): void => {

@@ -1,6 +1,7 @@
 // What the three transports have in common.
 
 import type { End, TransportName } from './machine.js';
+import type { Tabs } from './tabs/bus.js';
 import { type Command, codes, type Message, type Refusal, refusalFrom } from './protocol.js';
 
 /** The WebSocket of the browser, or one that is like it. */
@@ -37,6 +38,9 @@ export interface Environment {
   readonly fetch: typeof fetch | undefined;
   readonly indexedDB?: IDBFactory | undefined;
   readonly locks?: LockManager | undefined;
+  /** The page, if it is not the one there is. */
+  readonly page?: { readonly window: EventTarget; readonly document: EventTarget & { readonly visibilityState: string } };
+  readonly tabs?: Tabs | undefined;
   readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined;
 }
 
@@ -72,6 +76,8 @@ export interface Listener {
 export interface Wire {
   /** Whether the channels were asked for in the query, and session and positions are told by the wire. */
   readonly asks: boolean;
+  /** Whether the session is shared with other tabs. */
+  readonly shared?: boolean;
   send(command: Command): void;
   /** How many bytes wait to go out. */
   backlog(): number;

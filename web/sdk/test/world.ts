@@ -193,6 +193,8 @@ export class ModelServer {
     switch (c.type) {
       case 'connect':
         return { type: 'reply', id, result: { session: s.id, ping: 25_000, maxMessage: 65_536, expires: this.expires, user: this.user } };
+      case 'refresh':
+        return { type: 'reply', id, result: { user: this.user, expires: this.expires } };
       case 'ping':
       case 'pong':
         return { type: 'reply', id, result: {} };

@@ -31,6 +31,11 @@ export interface ClientOptions {
      * the page is closed before; false unless told. What becomes of them is told by the event `outbox`.
      */
     readonly outbox?: boolean;
+    /**
+     * Whether the tabs of one browser share one connection, as far as their server, user and transports are the same; true
+     * unless told. A text keeps tabs apart whose texts differ, such as the user's name where a cookie says who that is.
+     */
+    readonly tabs?: boolean | string;
     /** Told of what is not sent because there is no room or no connection. A signal that a newer one of its key replaces is not dropped. */
     readonly onDrop?: (drop: Dropped) => void;
     /** Told of everything that goes over the wire. */
@@ -67,7 +72,7 @@ export declare class Client {
      * stay as they are, and go on from where they stood.
      */
     disconnect(): void;
-    /** Disconnects, and throws away what the outbox keeps for this user in this browser. */
+    /** Disconnects, in all tabs that share the connection, and throws away what the outbox keeps for this user in this browser. */
     logout(): Promise<void>;
     /** Uses these transports from now on, the best first, and connects anew if there is a connection. */
     use(transports: readonly TransportName[]): void;

@@ -82,7 +82,7 @@ export class PollWire implements Wire {
       this.#on.open(this.#session);
       if (this.#ending.over) return;
     }
-    for (const channel of list(answer.reset).map(textOf)) this.#on.message({ type: 'reset', channel, position, reason: isWildcard(channel) ? 'wildcard' : 'gone' });
+    for (const channel of list(answer.reset).map(textOf)) this.#on.message({ type: 'reset', channel, position, reason: isWildcard(channel) ? 'wildcard' : 'gone', line: '' });
     if (first) this.#on.settled();
     let leaving: number | null = null;
     for (const one of [...list(answer.publications), ...list(answer.signals), ...list(answer.messages)]) {
