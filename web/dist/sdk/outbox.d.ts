@@ -1,1 +1,1 @@
-export * from './types/outbox.js';
+export * from './types/keeping.js';

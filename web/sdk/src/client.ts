@@ -4,7 +4,7 @@ import type { Dropped } from './drop.js';
 import { Emitter } from './emitter.js';
 import { ownError, StarlingError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
-import { Keeping, type KeepingHost } from './keeping.js';
+import type { Keeping, KeepingHost } from './keeping.js';
 import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
 import type { OutboxEvent } from './outbox.js';
 import { channelTrouble, codes, type Command, type Fields, matches, type Refusal } from './protocol.js';
@@ -79,7 +79,7 @@ export class Client {
   readonly #runtime: Connection;
   readonly #publisher: Publisher;
   readonly #signaller: Signaller;
-  readonly #keeping: Keeping | null;
+  readonly #keeping: Promise<Keeping | null> | null;
   readonly #ready = new Set<() => void>();
   #user = '';
   #deaf: (() => void) | null = null;
@@ -96,7 +96,7 @@ export class Client {
     const host = this.#host(options.onFrame);
     const apart = `${o.ladder} ${options.tabs || ''} `;
     this.#runtime = env.tabs ? new Sharing(host, env, o, env.tabs, apart) : new Runtime(host, env, o);
-    this.#keeping = options.outbox ? new Keeping(this.#publisher, this.#keepingHost(base, tokens)) : null;
+    this.#keeping = options.outbox ? this.#keep(this.#keepingHost(base, tokens)) : null;
   }
 
   #host(onFrame: ClientOptions['onFrame']): RuntimeHost {
@@ -104,7 +104,9 @@ export class Client {
       subscriptions: () => this.#subscriptions(),
       find: (channel) => this.#find(channel),
       use: (session) => {
-        (this.#keeping ?? this.#publisher).use(session);
+        // With an outbox nothing goes out before what was kept.
+        if (!session || !this.#keeping) this.#publisher.use(session);
+        void this.#keeping?.then((k) => (k ?? this.#publisher).use(session));
         this.#signaller.use(session);
         if (session) this.#wakeWaiting();
       },
@@ -117,7 +119,7 @@ export class Client {
         this.#events.emit('state', state);
       },
       user: (user, known) => {
-        if (known) void this.#keeping?.identified(user);
+        if (known) void this.#keeping?.then((k) => k?.identified(user));
         if (user === this.#user) return;
         this.#user = user;
         this.#events.emit('user', user);
@@ -129,10 +131,20 @@ export class Client {
     };
   }
 
+  async #keep(host: KeepingHost): Promise<Keeping | null> {
+    try {
+      return new (await import('./keeping.js')).Keeping(this.#publisher, host);
+    } catch (e) {
+      host.trouble(e);
+      return null;
+    }
+  }
+
   #keepingHost(base: string, tokens: Tokens): KeepingHost {
     return {
       env: this.#env,
       base,
+      ownError,
       token: () => tokens.current,
       told: (event) => this.#events.emit('outbox', event),
       trouble: (e) => this.#events.emit('error', ownError('outbox', `The outbox: ${e instanceof Error ? e.message : String(e)}`, e)),
@@ -200,7 +212,7 @@ export class Client {
   async logout(): Promise<void> {
     this.#runtime.logout?.();
     this.disconnect();
-    await this.#keeping?.clear();
+    await (await this.#keeping)?.clear();
   }
 
   /** Uses these transports from now on, the best first, and connects anew if there is a connection. */

@@ -1,6 +1,8 @@
-import { ownError } from './errors.js';
+// What of the outbox stands between a client and its publisher: loaded only where it is asked for.
+
+import type { ownError } from './errors.js';
 import { claimsOf } from './identity.js';
-import type { Outbox, OutboxEvent } from './outbox.js';
+import { Outbox, type OutboxEvent } from './outbox.js';
 import { textOf } from './protocol.js';
 import { type Keeper, KEPT, type Outgoing, type Outlet, type Publisher, randomKey } from './publisher.js';
 import type { Environment } from './wire.js';
@@ -13,6 +15,7 @@ export interface KeepingHost {
   token(): string;
   told(event: OutboxEvent): void;
   trouble(e: unknown): void;
+  readonly ownError: typeof ownError;
 }
 
 /**
@@ -22,30 +25,20 @@ export interface KeepingHost {
 export class Keeping implements Keeper {
   readonly #publisher: Publisher;
   readonly #host: KeepingHost;
-  readonly #outbox: Promise<Outbox | null>;
+  readonly #outbox: Outbox | null;
   #session: Outlet | null = null;
 
   constructor(publisher: Publisher, host: KeepingHost) {
     this.#publisher = publisher;
     this.#host = host;
-    this.#outbox = this.#load();
+    const { env, base, told, trouble } = host;
+    this.#outbox = env.indexedDB ? new Outbox(base, textOf(claimsOf(host.token()).sub) || (env.storage?.getItem(this.#name) ?? ''), {
+      indexedDB: env.indexedDB, locks: env.locks ?? null, now: () => env.now(), page: randomKey(), told, trouble,
+      keptFor: KEPT, expired: () => host.ownError('expired', 'The publication waited for more than 12 hours.'),
+    }) : null;
+    if (!this.#outbox) trouble(new Error('There is no IndexedDB here: nothing outlives the page.'));
     publisher.keeper = this;
-  }
-
-  async #load(): Promise<Outbox | null> {
-    const { env, base, told, trouble } = this.#host;
-    await null; // until there can be listeners
-    try {
-      if (!env.indexedDB) throw new Error('There is no IndexedDB here: nothing outlives the page.');
-      const { Outbox } = await import('./outbox.js');
-      return new Outbox(base, textOf(claimsOf(this.#host.token()).sub) || (env.storage?.getItem(this.#name) ?? ''), {
-        indexedDB: env.indexedDB, locks: env.locks ?? null, now: () => env.now(), page: randomKey(), told, trouble,
-        keptFor: KEPT, expired: () => ownError('expired', 'The publication waited for more than 12 hours.'),
-      });
-    } catch (e) {
-      trouble(e);
-      return null;
-    }
+    publisher.use(null); // what waits already is kept as well
   }
 
   get #name(): string {
@@ -53,11 +46,11 @@ export class Keeping implements Keeper {
   }
 
   keep(o: Outgoing): void {
-    void this.#outbox.then((outbox) => outbox?.keep(o));
+    this.#outbox?.keep(o);
   }
 
   done(o: Outgoing, error: unknown): void {
-    void this.#outbox.then((outbox) => outbox?.done(o, error));
+    this.#outbox?.done(o, error);
   }
 
   /** There is a session, of a user who is not known yet, or there is none any more. */
@@ -69,13 +62,12 @@ export class Keeping implements Keeper {
   /** The server says whom it takes us for. */
   async identified(user: string): Promise<void> {
     const session = this.#session;
-    const outbox = await this.#outbox;
     try {
       this.#host.env.storage?.setItem(this.#name, user);
     } catch {
       // It only helps a page that begins without a connection.
     }
-    const kept = (await outbox?.claim(user)) ?? [];
+    const kept = (await this.#outbox?.claim(user)) ?? [];
     this.#publisher.restore(kept);
     if (session && session === this.#session) this.#publisher.use(session);
   }
@@ -83,6 +75,6 @@ export class Keeping implements Keeper {
   /** Forgets the user, and what is kept for them. */
   async clear(): Promise<void> {
     this.#host.env.storage?.removeItem(this.#name);
-    await (await this.#outbox)?.clear();
+    await this.#outbox?.clear();
   }
 }

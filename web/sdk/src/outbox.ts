@@ -1,5 +1,4 @@
-// Publications that outlive the page: loaded only where they are asked for. From the core it takes types alone,
-// so that nothing of it is loaded twice.
+// Publications that outlive the page.
 
 import type { Keeper, Outgoing, PublishCommand } from './publisher.js';
 

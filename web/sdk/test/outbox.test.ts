@@ -3,7 +3,7 @@
 import { IDBFactory as FakeIndexedDB, IDBKeyRange as FakeRange } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Client, ClientOptions, OutboxEvent } from '../src/index.js';
-import '../src/outbox.js'; // so that it is there at once
+import '../src/keeping.js'; // so that it is there at once
 import { FakeLocks } from './locks.js';
 import { scene } from './scene.js';
 
