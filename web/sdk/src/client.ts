@@ -118,8 +118,8 @@ export class Client {
         if (state.name === 'failed') this.#giveUp(new StarlingError({ code: state.code, name: '', message: state.reason.message, retry: false }));
         this.#events.emit('state', state);
       },
-      user: (user, known) => {
-        if (known) void this.#keeping?.then((k) => k?.identified(user));
+      user: (user) => {
+        void this.#keeping?.then((k) => k?.identified(user));
         if (user === this.#user) return;
         this.#user = user;
         this.#events.emit('user', user);
@@ -393,6 +393,11 @@ export function createClient(options: ClientOptions = {}): Client {
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   url.protocol = url.protocol.replace('ws', 'http');
   return new Client(options, surroundings(options), remember(url.href), url.href);
+}
+
+/** @internal Makes a client that knows nothing of the world but what it is given. */
+export function clientIn(options: ClientOptions, env: Environment): Client {
+  return new Client(options, env, { get: () => null, set: () => {} }, 'http://test/');
 }
 
 function surroundings(options: ClientOptions): Environment {

@@ -8,6 +8,8 @@
 export type { Abortable } from './abort.js';
 export type { Channel, HistoryPage, HistoryQuery, IterateOptions, PublishOptions, TypesOf } from './channel.js';
 export { type Client, type ClientEvents, type ClientOptions, createClient } from './client.js';
+/** @internal */
+export { clientIn } from './client.js';
 export type { Dropped } from './drop.js';
 export { StarlingError } from './errors.js';
 export type { ConnectionState, Reason, TokenReason, TransportName } from './machine.js';

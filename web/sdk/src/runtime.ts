@@ -46,8 +46,8 @@ export interface RuntimeHost extends Pick<SessionHost, 'subscriptions' | 'find' 
   /** The positions cannot be read. */
   forget(): void;
   state(state: ConnectionState): void;
-  /** Whom the server takes the client for; `known` as long as that is not a guess. */
-  user(user: string, known: boolean): void;
+  /** Whom the server takes the client for. It is told after there is a session. */
+  user(user: string): void;
   /** The user has logged out in another tab. */
   loggedOut?(): void;
   trouble(e: StarlingError): void;
@@ -225,7 +225,7 @@ export class Runtime implements Connection {
 
   #informed(session: Session, info: SessionInfo): void {
     if (session !== this.#live) return;
-    this.#host.user(info.user, true);
+    this.#host.user(info.user);
     this.#expires(session, info.expires);
   }
 
@@ -244,7 +244,7 @@ export class Runtime implements Connection {
       const token = await this.#o.tokens.renew('expiring');
       if (session !== this.#live) return; // the next session has it
       const result: Fields = await session.request({ type: 'refresh', token });
-      this.#host.user(typeof result.user === 'string' ? result.user : '', true);
+      this.#host.user(typeof result.user === 'string' ? result.user : '');
       this.#expires(session, typeof result.expires === 'number' ? result.expires : 0);
     } catch (e) {
       // The session goes on until the token ends, and begins anew then.

@@ -1,5 +1,6 @@
 // A browser with tabs, in the model of a world.
 
+import { IDBFactory } from 'fake-indexeddb';
 import { Client, type ClientOptions } from '../src/client.js';
 import * as link from '../src/tabs/link.js';
 import type { Bus, Said } from '../src/tabs/bus.js';
@@ -43,6 +44,8 @@ export class Tab {
       WebSocket: Socket,
       fetch: (input, init) => env.fetch?.(input, { ...init, signal: AbortSignal.any([this.#dead.signal, ...(init?.signal ? [init.signal] : [])]) }) ?? Promise.reject(new Error()),
       page: this,
+      indexedDB: browser.indexedDB,
+      locks: browser.locks.of(this),
       tabs: options.tabs === false ? undefined : { load: async () => link, locks: browser.locks.of(this), open: (name) => browser.open(this, name), visible: () => this.document.visibilityState === 'visible' },
     };
     this.client = new Client(options, mine, { get: () => null, set: () => {} }, 'http://model/');
@@ -84,6 +87,7 @@ export class Tab {
 
 export class Browser {
   readonly locks = new FakeLocks();
+  readonly indexedDB = new IDBFactory();
   readonly tabs = new Set<Tab>();
   readonly #buses = new Map<string, Set<Bus & { readonly tab: Tab }>>();
 

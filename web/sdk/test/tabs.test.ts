@@ -1,9 +1,13 @@
 // Tabs of one browser share one connection.
 
-import { describe, expect, test } from 'vitest';
+import { IDBKeyRange as FakeRange } from 'fake-indexeddb';
+import { describe, expect, test, vi } from 'vitest';
 import type { ClientOptions } from '../src/index.js';
+import '../src/keeping.js'; // so that it is there at once
 import { Browser, type Tab } from './browser.js';
 import { scene } from './scene.js';
+
+vi.stubGlobal('IDBKeyRange', FakeRange);
 
 function stage(seed = 1) {
   const s = scene(seed);
@@ -181,6 +185,30 @@ describe('tabs', () => {
     await clock.pass(3_000);
     expect([one.got, two.got, three.got, sessions()]).toEqual([[1], [1], [1], 1]);
   });
+});
+
+test('the outbox of a tab that has gone is sent by another, over the connection of all', async () => {
+  const { clock, server, network, tab } = stage(11);
+  const pass = async (ms: number) => {
+    for (let i = 0; i < 20; i++) {
+      await clock.pass(ms / 20);
+      await new Promise((done) => setTimeout(done, 1)); // for the database, which knows no clock of ours
+    }
+  };
+  const options = { transports: ['websocket'], outbox: true } as const;
+  const [one, two] = [tab(options), tab(options)];
+  await pass(5_000);
+  network.blocked.set('ws', 'refuse');
+  network.cut(1);
+  for (const t of [one, two]) void t.client.channel('b').publish(t === one ? 'one' : 'two').catch(() => {});
+  await pass(2_000);
+  one.die();
+  network.blocked.clear();
+  await pass(30_000);
+  void two.client.channel('b').publish('after');
+  await pass(2_000);
+  expect(server.log('b').map((p) => p.data).sort()).toEqual(['after', 'one', 'two']);
+  expect(network.links).toBe(1);
 });
 
 /** A tab that lives for a while, and what it was told. */

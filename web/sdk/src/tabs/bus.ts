@@ -38,7 +38,7 @@ export type Said =
   | { readonly type: 'wish'; readonly by: string; readonly wish: Wish }
   | { readonly type: 'command'; readonly by: string; readonly life: string; readonly command: Command }
   /** What the connection is, and the life of its session, which is empty as long as there is none. */
-  | { readonly type: 'state'; readonly leader: string; readonly state: ConnectionState; readonly life: string; readonly user: string }
+  | { readonly type: 'state'; readonly leader: string; readonly state: ConnectionState; readonly life: string; readonly user: string | null }
   /** The leader leads no more. */
   | { readonly type: 'gone'; readonly leader: string }
   /** What the server says, for some of the tabs. */

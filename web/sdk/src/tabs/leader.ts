@@ -7,7 +7,7 @@ import { Hub } from './hub.js';
 
 /** @internal Whom a leader tells. */
 export interface LeaderHost {
-  changed(state: ConnectionState, life: string, user: string): void;
+  changed(state: ConnectionState, life: string, user: string | null): void;
   send(to: readonly string[], life: string, message: Fields): void;
   /** All tabs that have said something. */
   tabs(): readonly string[];
@@ -23,7 +23,8 @@ export class Leader {
   readonly #id: string;
   #hub: Hub | null = null;
   #lives = 0;
-  #user = '';
+  /** Null as long as the server has not said it of this life. */
+  #user: string | null = null;
 
   constructor(id: string, own: RuntimeHost, env: Environment, o: RuntimeOptions, kit: Kit, host: LeaderHost) {
     this.#id = id;
@@ -34,6 +35,7 @@ export class Leader {
       raw: (m) => this.#hub?.raw(m),
       use: (session) => {
         this.#hub?.end();
+        this.#user = null;
         const life = session ? `${id} ${++this.#lives}` : '';
         const send = (to: readonly string[], m: Fields): void => host.send(to, life, m);
         this.#hub = session && new Hub(session, new kit.Signaller(env, () => {}), env, this.#behind, send, () => this.happen({ type: 'wake', anew: true }), () => host.company());

@@ -27,6 +27,9 @@ interface Part {
   /** The leader that was heard last. */
   heard: string;
   life: string;
+  user: string | null;
+  /** What the client was told of it, in this life. */
+  told: string | null;
   session: Session | null;
   wire: TabWire | null;
   timer: unknown;
@@ -118,7 +121,7 @@ export class TabLink implements Connection {
 
   async #begin(): Promise<void> {
     this.#stop();
-    const part: Part = { cut: new AbortController(), key: '', bus: null, leader: null, since: 0, heard: '', life: '', session: null, wire: null, timer: null };
+    const part: Part = { cut: new AbortController(), key: '', bus: null, leader: null, since: 0, heard: '', life: '', user: null, told: null, session: null, wire: null, timer: null };
     this.#part = part;
     this.#set({ name: 'connecting', transport: null, attempt: this.#failures, reason: null });
     const { tokens } = this.#o;
@@ -314,7 +317,8 @@ export class TabLink implements Connection {
       if (said.life) this.#open(part);
     }
     if (this.#part !== part) return;
-    this.#host.user(said.user, said.life !== '');
+    part.user = said.user;
+    this.#identify(part);
     this.#set(said.state);
   }
 
@@ -334,6 +338,7 @@ export class TabLink implements Connection {
         if (part.session !== session) return;
         this.#live = true;
         this.#host.use(session);
+        this.#identify(part);
       },
       informed: () => {},
       ended: (end) => {
@@ -356,11 +361,19 @@ export class TabLink implements Connection {
     part.session = session;
   }
 
+  /** Tells who this is, after there is a session to use for them. */
+  #identify(part: Part): void {
+    if (!this.#live || part.user === null || part.user === part.told) return;
+    part.told = part.user;
+    this.#host.user(part.user);
+  }
+
   /** The session is over; the next goes on. */
   #lose(part: Part): void {
     const { session } = part;
     part.session = part.wire = null;
     part.life = part.heard = '';
+    part.told = null;
     if (!session) return;
     session.close();
     if (!this.#live) return;
