@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export const served = fileURLToPath(new URL('../../dist/sdk', import.meta.url));
 
 /** What is built: each stands for itself, and loads the others only by their names. */
-const entries = { starling: 'src/index.ts', react: 'src/react/index.ts', testing: 'src/testing/index.ts', outbox: 'src/keeping.ts', tabs: 'src/tabs/link.ts' };
+const entries = { starling: 'src/index.ts', react: 'src/react/index.ts', testing: 'src/testing/index.ts', devtools: 'src/devtools/index.ts', outbox: 'src/keeping.ts', tabs: 'src/tabs/link.ts' };
 
 /** Leaves what is an entry of its own out, and names it as it is called beside. */
 const apart = {

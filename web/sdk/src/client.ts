@@ -1,5 +1,6 @@
 import { type Abortable, orAborted, whenAborted } from './abort.js';
 import { Channel, type PublishOptions } from './channel.js';
+import type { Devtools } from './devtools/index.js';
 import type { Dropped } from './drop.js';
 import { Emitter } from './emitter.js';
 import { ownError, StarlingError } from './errors.js';
@@ -72,7 +73,7 @@ const LADDER: readonly TransportName[] = ['websocket', 'sse', 'poll'];
  * It connects when it is first needed, and comes back by itself whenever the connection is lost.
  */
 export class Client {
-  readonly #events = new Emitter<ClientEvents>();
+  readonly #events = new Emitter<ClientEvents & { frame: Frame }>();
   readonly #env: Environment;
   readonly #timeout: number;
   readonly #channels = new Map<string, { readonly channel: Channel; readonly subscription: Subscription }>();
@@ -127,7 +128,10 @@ export class Client {
       loggedOut: () => this.disconnect(),
       trouble: (e) => this.#events.emit('error', e),
       complained: (channel, refusal) => this.#complained(channel, refusal),
-      frame: (frame) => onFrame?.(frame),
+      frame: (frame) => {
+        onFrame?.(frame);
+        this.#events.emit('frame', frame);
+      },
     };
   }
 
@@ -250,6 +254,19 @@ export class Client {
   /** Asks the application's backend, through the hooks of the server. Rejects with `lost` if nobody knows whether it arrived. */
   async call(method: string, data?: unknown, { signal }: Abortable = {}): Promise<unknown> {
     return (await this.ask({ type: 'call', method, data: data ?? null }, false, signal)).data;
+  }
+
+  /** Opens a panel that shows what this client does, and can do harm to its connection. It is loaded when it is first asked for. */
+  async devtools(): Promise<Devtools> {
+    const { open } = await import('./devtools/index.js');
+    return open({
+      client: this,
+      env: this.#env,
+      frames: (hear) => this.#events.on('frame', hear),
+      subscriptions: () => this.#subscriptions(),
+      renew: () => this.#runtime.happen({ type: 'wake', anew: true }),
+      latency: () => this.#runtime.session?.latency ?? null,
+    });
   }
 
   #sync(channel: Channel, s: Subscription): void {

@@ -10,6 +10,7 @@ export type { Channel, HistoryPage, HistoryQuery, IterateOptions, PublishOptions
 export { type Client, type ClientEvents, type ClientOptions, createClient } from './client.js';
 /** @internal */
 export { clientIn } from './client.js';
+export type { Devtools } from './devtools/index.js';
 export type { Dropped } from './drop.js';
 export { StarlingError } from './errors.js';
 export type { ConnectionState, Reason, TokenReason, TransportName } from './machine.js';

@@ -194,7 +194,10 @@ export class Runtime implements Connection {
       },
       frame: (direction, kind, text) => this.#host.frame({ direction, transport, kind, text }),
     };
-    session = new Session(host, this.#o.base, this.#o.tokens.current, this.#careful, (place, on) => makers[transport](place, on, this.#env));
+    session = new Session(host, this.#o.base, this.#o.tokens.current, this.#careful, (place, on) => {
+      const make = makers[transport];
+      return (this.#env.tamper?.(transport, make) ?? make)(place, on, this.#env);
+    });
     return session;
   }
 

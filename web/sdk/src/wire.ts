@@ -40,6 +40,8 @@ export interface Environment {
   readonly locks?: LockManager | undefined;
   /** The page, if it is not the one there is. */
   readonly page?: { readonly window: EventTarget; readonly document: EventTarget & { readonly visibilityState: string } };
+  /** Set by devtools, to come between. */
+  tamper?: (transport: TransportName, connect: Connect) => Connect;
   readonly tabs?: Tabs | undefined;
   readonly storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined;
 }

@@ -1,5 +1,6 @@
 import { type Abortable } from './abort.js';
 import { Channel } from './channel.js';
+import type { Devtools } from './devtools/index.js';
 import type { Dropped } from './drop.js';
 import { StarlingError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
@@ -87,6 +88,8 @@ export declare class Client {
     channel<T = unknown>(name: string, options?: ChannelOptions): Channel<T>;
     /** Asks the application's backend, through the hooks of the server. Rejects with `lost` if nobody knows whether it arrived. */
     call(method: string, data?: unknown, { signal }?: Abortable): Promise<unknown>;
+    /** Opens a panel that shows what this client does, and can do harm to its connection. It is loaded when it is first asked for. */
+    devtools(): Promise<Devtools>;
 }
 /**
  * Makes a client.

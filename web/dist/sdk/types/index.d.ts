@@ -7,6 +7,7 @@
 export type { Abortable } from './abort.js';
 export type { Channel, HistoryPage, HistoryQuery, IterateOptions, PublishOptions, TypesOf } from './channel.js';
 export { type Client, type ClientEvents, type ClientOptions, createClient } from './client.js';
+export type { Devtools } from './devtools/index.js';
 export type { Dropped } from './drop.js';
 export { StarlingError } from './errors.js';
 export type { ConnectionState, Reason, TokenReason, TransportName } from './machine.js';
