@@ -351,11 +351,7 @@ func (d *Doc) addGC(c, clock, n uint32) {
 			return
 		}
 	}
-	i := d.s.Alloc(store.Item{
-		Client: c, Clock: clock, N: n, OriginC: store.NoClient, RightC: store.NoClient,
-		Left: store.None, Right: store.None, Parent: store.None, Key: store.None, Ref: codec.GC, Flags: store.FlagDeleted,
-	})
-	d.s.Push(c, i)
+	d.s.Push(c, d.s.Alloc(store.GC(c, clock, n)))
 }
 
 // takeContent stores the content of a block.
@@ -415,20 +411,20 @@ func (d *Doc) deleteRange(c, clock, end uint32) (any bool) {
 	s := &d.s
 	p := s.Find(c, clock)
 	i := s.ItemAt(c, p)
-	if it := s.At(i); !it.Deleted() && it.Clock < clock {
-		d.split(i, p, clock-it.Clock)
+	if !s.IsDeleted(i) && s.Clock(i) < clock {
+		d.split(i, p, clock-s.Clock(i))
 		p = s.Find(c, clock)
 	}
 	for ok := true; ok; p, ok = s.Next(c, p) {
 		i := s.ItemAt(c, p)
-		it := s.At(i)
-		if it.Clock >= end {
+		if s.Clock(i) >= end {
 			break
 		}
-		if it.Deleted() {
+		if s.IsDeleted(i) {
 			continue
 		}
 		any = true
+		it := s.At(i)
 		if end < it.End() {
 			d.split(i, p, end-it.Clock)
 			p = s.Find(c, end-1)

@@ -114,7 +114,7 @@ func (d *Doc) link(i int32, odd bool) {
 	}
 	if it.Ref == codec.Deleted {
 		it.Flags |= store.FlagDeleted
-		d.tx.deleted = append(d.tx.deleted, span{it.Client, it.Clock, it.N})
+		d.tx.noteDeleted(it)
 	}
 	if key == store.None {
 		s.Types[t].Length += it.Visible()
@@ -139,7 +139,7 @@ func (d *Doc) link(i int32, odd bool) {
 // deleteItem marks an item and all below it as deleted.
 func (d *Doc) deleteItem(i int32) {
 	s := &d.s
-	if s.At(i).Deleted() {
+	if s.IsDeleted(i) {
 		return
 	}
 	todo := append(d.todo[:0], i)
@@ -167,7 +167,7 @@ func (d *Doc) deleteItem(i int32) {
 				ms.look(i)
 			}
 		}
-		d.tx.deleted = append(d.tx.deleted, span{it.Client, it.Clock, it.N})
+		d.tx.noteDeleted(it)
 		d.change(it.Parent, it.Key)
 		switch it.Ref {
 		case codec.Type:

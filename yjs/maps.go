@@ -92,7 +92,7 @@ func (h *handle) lookup(key string) (Content, bool) {
 		return Value{}, false
 	}
 	i := h.d.s.Value(h.t, k)
-	if i == store.None || h.d.s.At(i).Deleted() {
+	if i == store.None || h.d.s.IsDeleted(i) {
 		return Value{}, false
 	}
 	it := h.d.s.At(i)
@@ -106,8 +106,11 @@ func (h *handle) pairs() iter.Seq2[string, Content] {
 		}
 		s := &h.d.s
 		for e := s.Types[h.t].Entry; e != store.None; e = s.Entries[e].Next {
+			if s.IsDeleted(s.Entries[e].Last) {
+				continue
+			}
 			it := s.At(s.Entries[e].Last)
-			if !it.Deleted() && !yield(s.Keys[s.Entries[e].Key], h.d.content(it, it.N-1)) {
+			if !yield(s.Keys[s.Entries[e].Key], h.d.content(it, it.N-1)) {
 				return
 			}
 		}

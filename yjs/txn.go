@@ -97,6 +97,17 @@ func (d *Doc) change(t, key int32) {
 	}
 }
 
+// noteDeleted takes the units of an item into deleted.
+func (t *txn) noteDeleted(it *store.Item) {
+	if n := len(t.deleted); n > 0 {
+		if last := &t.deleted[n-1]; last.client == it.Client && last.clock+last.n == it.Clock {
+			last.n += it.N
+			return
+		}
+	}
+	t.deleted = append(t.deleted, span{it.Client, it.Clock, it.N})
+}
+
 // changedTypes sorts out what change has noted: per type its keys, and the types
 // in the order of their first change.
 func (t *txn) changedTypes() {
@@ -128,6 +139,7 @@ func (d *Doc) commit() {
 	clear(d.queue)
 	d.queue = d.queue[:0]
 	d.inCommit = false
+	d.s.Pack()
 	d.trim()
 }
 
@@ -210,11 +222,13 @@ func (d *Doc) collect(spans []span) {
 	for _, r := range spans {
 		for p, ok := s.Find(r.client, r.clock), true; ok; p, ok = s.Next(r.client, p) {
 			i := s.ItemAt(r.client, p)
-			it := s.At(i)
-			if it.Clock >= r.clock+r.n {
+			if s.Clock(i) >= r.clock+r.n {
 				break
 			}
-			if it.Ref != codec.GC && it.Deleted() && it.Flags&store.FlagKeep == 0 {
+			if s.IsTomb(i) {
+				continue
+			}
+			if it := s.At(i); it.Deleted() && it.Ref != codec.Deleted && it.Flags&store.FlagKeep == 0 {
 				d.collectItem(i)
 			}
 		}
@@ -228,9 +242,8 @@ func (d *Doc) collectItem(i int32) {
 	if s.At(i).Ref == codec.Type {
 		below = d.takeChildren(int32(s.At(i).A), nil)
 	}
-	it := s.At(i)
-	s.DropContent(it)
-	it.Ref = codec.Deleted
+	s.DropContent(s.At(i))
+	s.Bury(i)
 	for len(below) > 0 {
 		c := below[len(below)-1]
 		below = below[:len(below)-1]
@@ -240,10 +253,7 @@ func (d *Doc) collectItem(i int32) {
 		}
 		s.DropContent(it)
 		s.DropRedone(it)
-		*it = store.Item{
-			Client: it.Client, Clock: it.Clock, N: it.N, OriginC: store.NoClient, RightC: store.NoClient,
-			Left: store.None, Right: store.None, Parent: store.None, Key: store.None, Ref: codec.GC, Flags: store.FlagDeleted,
-		}
+		s.BuryGC(c)
 	}
 }
 
@@ -295,7 +305,7 @@ func (d *Doc) mergeLefts(c uint32, p store.Place) (store.Place, int) {
 // mergeBack tries to merge every item from p back to the one that starts at or
 // after clock with its left neighbours.
 func (d *Doc) mergeBack(c uint32, p store.Place, clock uint32) {
-	for ok := true; ok && d.s.At(d.s.ItemAt(c, p)).Clock >= clock; {
+	for ok := true; ok && d.s.Clock(d.s.ItemAt(c, p)) >= clock; {
 		p, _ = d.mergeLefts(c, p)
 		p, ok = d.s.Prev(c, p)
 	}
@@ -304,7 +314,7 @@ func (d *Doc) mergeBack(c uint32, p store.Place, clock uint32) {
 // mergeNew merges the structs that a transaction added.
 func (d *Doc) mergeNew(c, before uint32) {
 	s := &d.s
-	first := s.At(s.ItemAt(c, s.Find(c, before))).Clock
+	first := s.Clock(s.ItemAt(c, s.Find(c, before)))
 	d.mergeBack(c, s.LastPlace(c), first)
 }
 
@@ -329,6 +339,9 @@ func (d *Doc) mergeAround(id store.IDKey) {
 func (d *Doc) tryMerge(c uint32, lp, rp store.Place) bool {
 	s := &d.s
 	li, ri := s.ItemAt(c, lp), s.ItemAt(c, rp)
+	if s.Apart(li, ri) {
+		return false
+	}
 	l, r := s.At(li), s.At(ri)
 	if l.Ref != r.Ref || (l.Flags^r.Flags)&store.FlagDeleted != 0 {
 		return false

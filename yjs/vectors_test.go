@@ -156,7 +156,7 @@ func same(t *testing.T, what string, got, want []byte) {
 	}
 }
 
-func mustApply(t *testing.T, d *Doc, update []byte, v2 bool) {
+func mustApply(t testing.TB, d *Doc, update []byte, v2 bool) {
 	t.Helper()
 	if _, err := d.apply(update, nil, v2); err != nil {
 		t.Fatalf("apply %x: %v", update, err)

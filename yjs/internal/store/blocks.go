@@ -23,8 +23,9 @@ func (s *Store) Descending() []uint32 {
 // WriteFrom writes a client's structs from a clock on.
 func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 	var b codec.Block
+	v := s.View()
 	for p, ok := s.Find(c, clock), true; ok; p, ok = s.Next(c, p) {
-		it := s.At(s.ItemAt(c, p))
+		it := v.At(s.ItemAt(c, p))
 		s.fill(&b, it)
 		if it.Clock < clock {
 			if cut := clock - it.Clock; it.Ref == codec.Any || it.Ref == codec.JSON {

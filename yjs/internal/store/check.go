@@ -21,22 +21,39 @@ func (s *Store) Check() error {
 			return err
 		}
 	}
+	return s.checkSlab()
+}
+
+// checkSlab counts the tombstones of every chunk.
+func (s *Store) checkSlab() error {
+	for k := range s.chunks {
+		n := 0
+		for o := range chunkSize {
+			if i := int32(k<<chunkBits + o); s.packedAt(i) != nil || o < len(s.chunks[k]) && s.At(i).tomb() {
+				n++
+			}
+		}
+		if n != int(s.tombs[k]) {
+			return fmt.Errorf("chunk %d: %d tombstones, counted %d", k, n, s.tombs[k])
+		}
+	}
 	return nil
 }
 
 func (s *Store) checkClient(c uint32) error {
 	cl := &s.Clients[c]
 	var clock uint32
+	v := s.View()
 	for b, block := range cl.blocks {
 		if len(cl.starts) != len(cl.blocks) || cl.starts[b] != clock {
 			return fmt.Errorf("client %d: block %d starts elsewhere", cl.ID, b)
 		}
 		for _, i := range block {
-			it := s.At(i)
+			it := v.At(i)
 			switch {
 			case it.Clock != clock || it.N == 0 || it.Client != c:
 				return fmt.Errorf("client %d: item at clock %d where %d is due", cl.ID, it.Clock, clock)
-			case it.Ref != codec.GC && (it.Left != None && s.At(it.Left).Right != i || it.Right != None && s.At(it.Right).Left != i):
+			case it.Ref != codec.GC && (it.Left != None && s.right(it.Left) != i || it.Right != None && s.left(it.Right) != i):
 				return fmt.Errorf("client %d clock %d: links are not mutual", cl.ID, it.Clock)
 			case it.Ref == codec.String && (!utf8.Valid(s.Bytes(it)) || lib0.UTF16Len(s.Bytes(it)) != int(it.N)):
 				return fmt.Errorf("client %d clock %d: %q has not %d units", cl.ID, it.Clock, s.Bytes(it), it.N)
@@ -69,7 +86,7 @@ func (s *Store) checkType(t int32) error {
 			return fmt.Errorf("type %d: key %q is not found", t, s.Keys[s.Entries[e].Key])
 		}
 		last := None
-		for i := s.Entries[e].First; i != None; i = s.At(i).Right {
+		for i := s.Entries[e].First; i != None; i = s.right(i) {
 			last = i
 		}
 		if last != s.Entries[e].Last {

@@ -117,11 +117,7 @@ type room struct {
 	n    uint32
 }
 
-const (
-	chunkBits = 10
-	chunkSize = 1 << chunkBits
-	blockMax  = 512
-)
+const blockMax = 512
 
 // An arena holds the contents of a document's items.
 type arena struct {
@@ -133,8 +129,7 @@ type arena struct {
 
 // A Store holds the structs of a document.
 type Store struct {
-	chunks    [][]Item
-	Free      int32 // list of freed slots through right
+	slab
 	Clients   []client
 	clientOf  map[uint64]uint32
 	lastID    uint64 // look-up cache of clientOf
@@ -155,37 +150,6 @@ type Store struct {
 
 // An idKey is an ID inside a document.
 type IDKey struct{ Client, Clock uint32 }
-
-func (s *Store) At(i int32) *Item { return &s.chunks[i>>chunkBits][i&(chunkSize-1)] }
-
-// Alloc stores an item and gives its index. Pointers into the slab are void
-// afterwards.
-func (s *Store) Alloc(it Item) int32 {
-	if s.Free != None {
-		i := s.Free
-		p := s.At(i)
-		s.Free = p.Right
-		*p = it
-		return i
-	}
-	n := len(s.chunks)
-	if n == 0 || len(s.chunks[n-1]) == chunkSize {
-		var c []Item
-		if n > 0 {
-			c = make([]Item, 0, chunkSize)
-		}
-		s.chunks = append(s.chunks, c)
-		n++
-	}
-	c := append(s.chunks[n-1], it)
-	s.chunks[n-1] = c
-	return int32((n-1)<<chunkBits + len(c) - 1)
-}
-
-func (s *Store) Release(i int32) {
-	*s.At(i) = Item{Right: s.Free, Ref: 255}
-	s.Free = i
-}
 
 // inList is the number of clients, keys or roots beyond which they are found by
 // a map; a small document does without.
@@ -413,16 +377,17 @@ func (s *Store) Find(c, clock uint32) Place {
 	cl := &s.Clients[c]
 	lastB := len(cl.blocks) - 1
 	last := cl.blocks[lastB]
-	if s.At(last[len(last)-1]).Clock <= clock {
+	if i := last[len(last)-1]; s.startsBy(s.chunks[i>>chunkBits], i, clock) {
 		return Place{lastB, len(last) - 1}
 	}
 	if hb, ho := int(cl.hitB), int(cl.hitO); hb <= lastB && ho < len(cl.blocks[hb]) {
-		it := s.At(cl.blocks[hb][ho])
-		if clock >= it.Clock && clock < it.End() {
+		i := cl.blocks[hb][ho]
+		end := s.End(i)
+		if clock >= s.Clock(i) && clock < end {
 			return Place{hb, ho}
 		}
-		if clock >= it.End() && ho+1 < len(cl.blocks[hb]) {
-			if it = s.At(cl.blocks[hb][ho+1]); clock < it.End() {
+		if clock >= end && ho+1 < len(cl.blocks[hb]) {
+			if clock < s.End(cl.blocks[hb][ho+1]) {
 				cl.hitO++
 				return Place{hb, ho + 1}
 			}
@@ -432,8 +397,8 @@ func (s *Store) Find(c, clock uint32) Place {
 	block := cl.blocks[b]
 	lo, hi := 0, len(block)-1
 	// In a block of single units the place is known.
-	if k := int(clock - s.At(block[0]).Clock); k <= hi {
-		if s.At(block[k]).Clock == clock {
+	if k := int(clock - cl.starts[b]); k <= hi {
+		if s.Clock(block[k]) == clock {
 			cl.hitB, cl.hitO = int32(b), int32(k)
 			return Place{b, k}
 		}
@@ -441,7 +406,7 @@ func (s *Store) Find(c, clock uint32) Place {
 	}
 	for lo < hi {
 		mid := int(uint(lo+hi+1) >> 1)
-		if s.At(block[mid]).Clock <= clock {
+		if i := block[mid]; s.startsBy(s.chunks[i>>chunkBits], i, clock) {
 			lo = mid
 		} else {
 			hi = mid - 1
@@ -449,6 +414,15 @@ func (s *Store) Find(c, clock uint32) Place {
 	}
 	cl.hitB, cl.hitO = int32(b), int32(lo)
 	return Place{b, lo}
+}
+
+// startsBy tells whether item i, of a chunk that may be packed, starts at or before a
+// clock.
+func (s *slab) startsBy(c []Item, i int32, clock uint32) bool {
+	if c == nil {
+		return s.packedClock(i) <= clock
+	}
+	return c[i&(chunkSize-1)].Clock <= clock
 }
 
 // block gives the block that holds a clock.
@@ -519,7 +493,7 @@ func (s *Store) Push(c uint32, i int32) {
 		if n > 0 {
 			b = make([]int32, 0, blockMax)
 		}
-		cl.blocks, cl.starts = append(cl.blocks, b), append(cl.starts, s.At(i).Clock)
+		cl.blocks, cl.starts = append(cl.blocks, b), append(cl.starts, s.Clock(i))
 		n++
 	}
 	cl.blocks[n-1] = append(cl.blocks[n-1], i)
@@ -536,7 +510,7 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 		copy(right, block[half:])
 		cl.blocks[p.b] = block[:half]
 		cl.blocks = slices.Insert(cl.blocks, p.b+1, right)
-		cl.starts = slices.Insert(cl.starts, p.b+1, s.At(right[0]).Clock)
+		cl.starts = slices.Insert(cl.starts, p.b+1, s.Clock(right[0]))
 		if p.o >= half {
 			p = Place{p.b + 1, p.o - half}
 		}
@@ -560,15 +534,17 @@ func (s *Store) RemoveAt(c uint32, p Place) {
 	}
 	cl.blocks[p.b] = append(block[:p.o], block[p.o+1:]...)
 	if p.o == 0 {
-		cl.starts[p.b] = s.At(cl.blocks[p.b][0]).Clock
+		cl.starts[p.b] = s.Clock(cl.blocks[p.b][0])
 	}
 }
 
-// Each calls f for every item of a client.
+// Each calls f for every item of a client. Packed tombstones are for reading, until f
+// returns.
 func (s *Store) Each(c uint32, f func(i int32, it *Item)) {
+	v := s.View()
 	for _, block := range s.Clients[c].blocks {
 		for _, i := range block {
-			f(i, s.At(i))
+			f(i, v.At(i))
 		}
 	}
 }

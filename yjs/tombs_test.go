@@ -1,0 +1,234 @@
+package yjs
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"testing"
+)
+
+// overwritten is an update of n values of keys, nearly all of which have been
+// overwritten. Value i is set by the author of that number.
+func overwritten(tb testing.TB, n int, author, key func(i int) int, value func(i int) Content) []byte {
+	tb.Helper()
+	docs := map[int]*Doc{}
+	last := -1
+	for i := 0; i < n; {
+		c := author(i)
+		if docs[c] == nil {
+			docs[c] = New(Options{ClientID: uint64(c + 1)})
+			if last >= 0 {
+				mustApply(tb, docs[c], docs[last].Encode(nil), false)
+			}
+			docs[c].OnUpdate(func(u *Update) {
+				for o, d := range docs {
+					if o != c && u.Local {
+						mustApply(tb, d, u.V1(), false)
+					}
+				}
+			})
+		}
+		m := docs[c].Map("m")
+		docs[c].Transact(nil, func() {
+			for ; i < n && author(i) == c; i++ {
+				if err := m.Set("key"+strconv.Itoa(key(i)), value(i)); err != nil {
+					tb.Fatal(err)
+				}
+			}
+		})
+		last = c
+	}
+	return docs[last].Encode(nil)
+}
+
+// held is the memory that a document takes, for each of n values in it.
+func held(n int, make func() *Doc) float64 {
+	var with, without runtime.MemStats
+	d := make()
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&with)
+	runtime.KeepAlive(d)
+	d = nil
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&without)
+	return (float64(with.HeapAlloc) - float64(without.HeapAlloc)) / float64(n)
+}
+
+// TestTombstoneMemory measures what overwritten values of a map cost: the format
+// keeps each of them for ever.
+func TestTombstoneMemory(t *testing.T) {
+	const n = 400000
+	r := rand.New(rand.NewPCG(1, 1))
+	one := func(int) int { return 0 }
+	inTurn := func(i int) int { return i & 1 }
+	number := func(i int) Content { return Int(i) }
+	for _, row := range []struct {
+		what        string
+		n           int
+		author, key func(i int) int
+		value       func(i int) Content
+		most        float64 // bytes for a value
+	}{
+		{"two keys in turn", n, one, inTurn, number, 9},
+		{"a thousand keys in turn", n, one, func(i int) int { return i % 1000 }, number, 12},
+		{"ten keys at random", n, one, func(int) int { return r.IntN(10) }, number, 14},
+		{"a thousand keys at random", n, one, func(int) int { return r.IntN(1000) }, number, 20},
+		{"two authors in turn", 30000, inTurn, one, number, 25},
+		{"maps under two keys", n / 4, one, inTurn, func(i int) Content { return NewMap(Entry{"x", Int(i)}) }, 30},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			u := overwritten(t, row.n, row.author, row.key, row.value)
+			each := held(row.n, func() *Doc { return loaded(t, u) })
+			t.Logf("%.1f bytes for each value", each)
+			if each < 1 || each > row.most {
+				t.Errorf("%.1f bytes for each value, more than %.0f", each, row.most)
+			}
+		})
+	}
+}
+
+// TestTombstonePeak loads a document of tombstones: before the transaction is
+// finished, too, it must not take what they would take as items of full size.
+func TestTombstonePeak(t *testing.T) {
+	const n = 400000
+	u := overwritten(t, n, func(int) int { return 0 }, func(i int) int { return i & 1 }, func(i int) Content { return Int(i) })
+	var before, at runtime.MemStats
+	d := New(Options{ClientID: 9})
+	d.OnUpdate(func(*Update) {
+		runtime.GC()
+		runtime.ReadMemStats(&at)
+	})
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	mustApply(t, d, u, false)
+	each := float64(at.HeapAlloc-before.HeapAlloc) / n
+	t.Logf("%.1f bytes for each value", each)
+	if each > 30 {
+		t.Errorf("%.1f bytes for each value", each)
+	}
+	if v := d.Map("m").Value("key1"); v.String() != "399999" {
+		t.Errorf("the last value is %s", v)
+	}
+}
+
+// TestTombstonesReferred has somebody come back who has seen half of what was
+// overwritten, and sets and deletes keys there: what he refers to is packed in one
+// document and has just been read in the other.
+func TestTombstonesReferred(t *testing.T) {
+	const n = 30000
+	r := rand.New(rand.NewPCG(2, 3))
+	author, late := New(Options{ClientID: 5}), New(Options{ClientID: 8})
+	set := func(d *Doc, i int) {
+		k := "key" + strconv.Itoa(r.IntN(20))
+		c := Content(Int(i))
+		switch r.IntN(20) {
+		case 0:
+			if err := d.Map("m").Delete(k); err != nil {
+				t.Fatal(err)
+			}
+			return
+		case 1:
+			c = NewMap(Entry{"x", Int(i)}, Entry{"y", NewArray(Int(i))})
+		}
+		if err := d.Map("m").Set(k, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var theirs, his [][]byte
+	for i := range n {
+		if i == n/2 {
+			mustApply(t, late, author.Encode(nil), false)
+		}
+		set(author, i)
+	}
+	late.OnUpdate(func(u *Update) { his = append(his, u.V1()) })
+	for i := range 300 {
+		set(late, i)
+	}
+	theirs = [][]byte{author.Encode(nil)}
+	a, b := loaded(t, theirs...), loaded(t, his...)
+	for _, u := range his {
+		mustApply(t, a, u, false)
+		checkStore(t, a)
+	}
+	mustApply(t, b, theirs[0], false)
+	mustApply(t, author, late.Encode(nil), false)
+	mustApply(t, late, theirs[0], false)
+	want := a.Encode(nil)
+	for name, d := range map[string]*Doc{"other order": b, "author": author, "late": late, "again": loaded(t, want)} {
+		checkStore(t, d)
+		if !bytes.Equal(d.Encode(nil), want) || !bytes.Equal(d.EncodeV2(nil), a.EncodeV2(nil)) {
+			t.Errorf("%s: the encodings differ", name)
+		}
+		if !d.Snapshot().Equal(a.Snapshot()) {
+			t.Errorf("%s: the snapshots differ", name)
+		}
+		if got, want := d.Map("m").String(), a.Map("m").String(); got != want || len(got) < 50 {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestTombstonesCollected deletes a map with many overwritten values in it: all of
+// them are packed, and become one GC struct.
+func TestTombstonesCollected(t *testing.T) {
+	const n = 20000
+	d := New(Options{ClientID: 5})
+	in := NewMap()
+	if err := d.Map("m").Set("in", in); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := in.Set("key"+strconv.Itoa(i&1), Int(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := loaded(t, d.Encode(nil))
+	for _, d := range []*Doc{d, e} {
+		if err := d.Map("m").Delete("in"); err != nil {
+			t.Fatal(err)
+		}
+		checkStore(t, d)
+		if got := d.Encode(nil); len(got) > 64 {
+			t.Errorf("what is left takes %d bytes", len(got))
+		}
+		if err := d.Map("m").Set("in", Int(1)); err != nil {
+			t.Fatal(err)
+		}
+		checkStore(t, d)
+	}
+	mustApply(t, d, e.Encode(nil), false)
+	mustApply(t, e, d.Encode(nil), false)
+	same(t, "encoding", d.Encode(nil), e.Encode(nil))
+}
+
+// TestTombstonesUndone brings overwritten values back.
+func TestTombstonesUndone(t *testing.T) {
+	const n = 5000
+	d := New(Options{ClientID: 5})
+	u, err := NewUndo(d, UndoOptions{}, d.Map("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if err := d.Map("m").Set("key"+strconv.Itoa(i&1), Int(i)); err != nil {
+			t.Fatal(err)
+		}
+		if i == n/2 {
+			u.Clear()
+		}
+	}
+	for i := n - 1; u.Undo(); i-- {
+		if got, want := d.Map("m").Value("key"+strconv.Itoa(i&1)).String(), strconv.Itoa(i-2); got != want {
+			t.Fatalf("after undoing %d the value is %s, want %s", i, got, want)
+		}
+	}
+	checkStore(t, d)
+	u.Close()
+	if got, want := loaded(t, d.Encode(nil)).Map("m").String(), d.Map("m").String(); got != want {
+		t.Errorf("%s comes of %s", got, want)
+	}
+}
