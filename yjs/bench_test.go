@@ -328,3 +328,33 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+// tombstones is an update of n values of two keys, set in turn.
+func tombstones(tb testing.TB, n int) []byte {
+	tb.Helper()
+	d := New(Options{ClientID: 1})
+	m := d.Map("m")
+	d.Transact(nil, func() {
+		for i := range n {
+			m.Set([]string{"b", "a"}[i&1], Int(i))
+		}
+	})
+	return d.Encode(nil)
+}
+
+func BenchmarkTombstones(b *testing.B) {
+	u := tombstones(b, 200000)
+	d := loaded(b, u)
+	for name, f := range map[string]func(){
+		"load":   func() { loaded(b, u) },
+		"again":  func() { d.Apply(u, nil) },
+		"encode": func() { d.Encode(nil) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}

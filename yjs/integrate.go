@@ -162,6 +162,7 @@ func (d *Doc) deleteItem(i int32) {
 			}
 		}
 		it.Flags |= store.FlagDeleted
+		d.tx.buried = true
 		if it.Flags&store.FlagMarker != 0 {
 			if ms := d.marksOf(it.Parent); ms != nil {
 				ms.look(i)

@@ -24,6 +24,7 @@ type txn struct {
 	clean    bool // formatting may need a clean-up
 	tracking bool // changed types are noted: somebody wants to know
 	single   bool // it is one call of a type's method
+	buried   bool // something that lived has been deleted: there may be content to free
 }
 
 // A place is the sequence of a type (key none) or one of its keys.
@@ -177,7 +178,7 @@ func (d *Doc) finish(t *txn) {
 	case t.tracking && !t.local:
 		d.forgetMarkers(t)
 	}
-	if !d.opts.KeepDeleted {
+	if t.buried && !d.opts.KeepDeleted {
 		d.collect(t.deleted)
 	}
 	d.mergeDeleted(t.deleted)

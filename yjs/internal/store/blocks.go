@@ -95,16 +95,19 @@ func (s *Store) DeleteSet() codec.DeleteSet {
 	var ds codec.DeleteSet
 	for _, c := range s.Descending() {
 		id := s.Clients[c].ID
-		s.Each(c, func(_ int32, it *Item) {
-			if !it.Deleted() {
-				return
+		for _, block := range s.Clients[c].blocks {
+			for _, i := range block {
+				clock, n := s.deletedAt(i)
+				if n == 0 {
+					continue
+				}
+				if k := len(ds) - 1; k >= 0 && ds[k].Client == id && ds[k].Clock+ds[k].Len == uint64(clock) {
+					ds[k].Len += uint64(n)
+					continue
+				}
+				ds = append(ds, codec.Range{Client: id, Clock: uint64(clock), Len: uint64(n)})
 			}
-			if n := len(ds) - 1; n >= 0 && ds[n].Client == id && ds[n].Clock+ds[n].Len == uint64(it.Clock) {
-				ds[n].Len += uint64(it.N)
-				return
-			}
-			ds = append(ds, codec.Range{Client: id, Clock: uint64(it.Clock), Len: uint64(it.N)})
-		})
+		}
 	}
 	return ds
 }

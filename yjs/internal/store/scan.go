@@ -121,7 +121,7 @@ func (s *Store) originOf(x *Item) int32 {
 
 func (sc *scanner) grow(s *Store) {
 	n := len(s.chunks) * chunkSize
-	if len(s.chunks) == 1 {
+	if len(s.chunks) == 1 && s.chunks[0] != nil {
 		n = cap(s.chunks[0])
 	}
 	if len(sc.seq) < n {

@@ -198,6 +198,18 @@ func (s *slab) End(i int32) uint32 {
 	return s.At(i).End()
 }
 
+// deletedAt gives the clock and the length of an item that is deleted, or no length.
+func (s *slab) deletedAt(i int32) (clock, n uint32) {
+	if p := s.packedAt(i); p != nil {
+		return s.packedClock(i), p.get(colN, int(i&(chunkSize-1)))
+	}
+	it := s.At(i)
+	if !it.Deleted() {
+		return 0, 0
+	}
+	return it.Clock, it.N
+}
+
 // IsDeleted tells whether an item is deleted.
 func (s *slab) IsDeleted(i int32) bool { return s.packedAt(i) != nil || s.At(i).Deleted() }
 
@@ -312,51 +324,53 @@ func (it *Item) row(i int32, last *[columns]uint32) (r [columns]uint32) {
 func packed(first int32, items []Item) *pack {
 	var rows [chunkSize][columns]uint32
 	var last [columns]uint32
-	var low, high [columns]int32
-	for o := range items {
-		last = items[o].row(first+int32(o), &last)
-		rows[o] = last
-		for c, x := range last {
-			if o == 0 {
-				low[c], high[c] = int32(x), int32(x)
-			}
-			low[c], high[c] = min(low[c], int32(x)), max(high[c], int32(x))
-		}
+	for o := range rows {
+		rows[o] = items[o].row(first+int32(o), &last)
+		last = rows[o]
 	}
 	p := &pack{}
 	size := 0
 	for c := range columns {
-		p.base[c], p.from[c] = uint32(low[c]), uint16(size)
-		switch span := uint32(high[c]) - uint32(low[c]); {
-		case span == 0:
-		case span < 1<<8:
-			p.width[c] = 1
-		case span < 1<<16:
-			p.width[c] = 2
-		default:
-			p.width[c] = 4
+		low, high := int32(rows[0][c]), int32(rows[0][c])
+		for o := range rows {
+			low, high = min(low, int32(rows[o][c])), max(high, int32(rows[o][c]))
 		}
-		size += int(p.width[c]) * len(items)
+		p.base[c], p.from[c] = uint32(low), uint16(size)
+		p.width[c] = width(uint32(high) - uint32(low))
+		size += int(p.width[c]) * chunkSize
 	}
 	p.data = make([]byte, size)
 	for c := range columns {
-		for o := range rows {
-			p.put(c, o, rows[o][c]-p.base[c])
+		base, d := p.base[c], p.data[p.from[c]:]
+		switch p.width[c] {
+		case 1:
+			for o := range rows {
+				d[o] = byte(rows[o][c] - base)
+			}
+		case 2:
+			for o := range rows {
+				binary.LittleEndian.PutUint16(d[2*o:], uint16(rows[o][c]-base))
+			}
+		case 4:
+			for o := range rows {
+				binary.LittleEndian.PutUint32(d[4*o:], rows[o][c]-base)
+			}
 		}
 	}
 	return p
 }
 
-func (p *pack) put(c, o int, x uint32) {
-	d := p.data[int(p.from[c])+o*int(p.width[c]):]
-	switch p.width[c] {
-	case 1:
-		d[0] = byte(x)
-	case 2:
-		binary.LittleEndian.PutUint16(d, uint16(x))
-	case 4:
-		binary.LittleEndian.PutUint32(d, x)
+// width is the number of bytes for numbers up to high.
+func width(high uint32) uint8 {
+	switch {
+	case high == 0:
+		return 0
+	case high < 1<<8:
+		return 1
+	case high < 1<<16:
+		return 2
 	}
+	return 4
 }
 
 func (p *pack) get(c, o int) uint32 {
@@ -372,26 +386,48 @@ func (p *pack) get(c, o int) uint32 {
 	return p.base[c]
 }
 
+// rows gives all columns of all items.
+func (p *pack) rows(to *[chunkSize][columns]uint32) {
+	for c := range columns {
+		base, d := p.base[c], p.data[p.from[c]:]
+		switch p.width[c] {
+		case 0:
+			for o := range to {
+				to[o][c] = base
+			}
+		case 1:
+			for o, x := range d[:chunkSize] {
+				to[o][c] = base + uint32(x)
+			}
+		default:
+			for o := range to {
+				to[o][c] = p.get(c, o)
+			}
+		}
+	}
+}
+
 // all gives all items; first is the index of the first one.
 func (p *pack) all(first int32, to []Item) {
-	for o := range to {
-		i := first + int32(o)
-		kind := p.get(colKind, o)
-		it := Item{
-			Client: p.get(colClient, o), Clock: p.get(colClock, o) + uint32(o), N: p.get(colN, o),
-			OriginC: p.get(colOriginC, o), RightC: p.get(colRightC, o),
+	var rows [chunkSize][columns]uint32
+	p.rows(&rows)
+	for o := range rows {
+		r := &rows[o]
+		i, kind := first+int32(o), r[colKind]
+		it := &to[o]
+		*it = Item{
+			Client: r[colClient], Clock: r[colClock] + uint32(o), N: r[colN], OriginC: r[colOriginC], RightC: r[colRightC],
 			Left: None, Right: None, Parent: None, Key: None, Ref: uint8(kind), Flags: uint8(kind >> 8),
 		}
 		if it.Ref != codec.GC {
-			it.Left, it.Right = int32(p.get(colLeft, o))+i, int32(p.get(colRight, o))+i
-			it.Parent, it.Key = int32(p.get(colParent, o)), int32(p.get(colKey, o))
+			it.Left, it.Right = int32(r[colLeft])+i, int32(r[colRight])+i
+			it.Parent, it.Key = int32(r[colParent]), int32(r[colKey])
 		}
 		if it.OriginC != NoClient {
-			it.OriginK = p.get(colOriginK, o) + it.Clock
+			it.OriginK = r[colOriginK] + it.Clock
 		}
 		if it.RightC != NoClient {
-			it.RightK = p.get(colRightK, o) + it.Clock
+			it.RightK = r[colRightK] + it.Clock
 		}
-		to[o] = it
 	}
 }
