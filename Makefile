@@ -18,6 +18,7 @@ build: ## build bin/starling
 
 test: ## run all tests (under 10 minutes on 2 cores)
 	$(GO) test -timeout 9m $(PKGS)
+	$(GO) test -timeout 5m -tags smallchunks ./yjs
 
 bench: build ## measure, and write the result into docs/benchmarks.md
 	./bin/starling bench --doc docs/benchmarks.md
@@ -107,5 +108,5 @@ yjs/testdata/js/node_modules/.package-lock.json: yjs/testdata/js/package-lock.js
 yjs-bench: yjs-peer ## npm yjs and package yjs in turn, into docs/benchmarks.md (data: STARLING_TESTDATA)
 	YJS_BENCH=1 $(GO) test -run TestBenchTable -count 1 -timeout 30m -v ./yjs
 
-yjs-fuzz: yjs-peer ## edit together with npm yjs at random (DURATION=1h SEED=1)
-	YJS_FUZZ=$(or $(DURATION),1h) YJS_SEED=$(SEED) $(GO) test -run TestAgainstYjs -count 1 -timeout 25h -v ./yjs
+yjs-fuzz: yjs-peer ## edit together with npm yjs at random (DURATION=1h SEED=1 TAGS=)
+	YJS_FUZZ=$(or $(DURATION),1h) YJS_SEED=$(SEED) $(GO) test -tags "$(TAGS)" -run TestAgainstYjs -count 1 -timeout 25h -v ./yjs
