@@ -344,3 +344,33 @@ func TestReachValues(t *testing.T) {
 		t.Errorf("%d values, want %d", k, len(want))
 	}
 }
+
+// TestManyCuts deletes single characters out of one long run of text, each in a
+// transaction of its own: the pieces are one stretch, at whose start the search
+// markers stand.
+func TestManyCuts(t *testing.T) {
+	const n = 200000
+	r := rand.New(rand.NewPCG(1, 1))
+	for name, at := range map[string]func(i, length int) int{
+		"from the start": func(i, _ int) int { return 2 * i },
+		"from the end":   func(i, length int) int { return length - 1 - i },
+		"anywhere":       func(_, length int) int { return r.IntN(length) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := New(Options{ClientID: 1})
+			x, a := d.Text("t"), d.Array("a")
+			must(t, x.Insert(0, strings.Repeat("é", n)))
+			must(t, a.Insert(0, slices.Repeat([]Content{Int(1)}, n)...))
+			quick(t, func() {
+				for i := range n / 4 {
+					must(t, x.Delete(at(i, x.Len()), 1))
+					must(t, a.Delete(at(i, a.Len()), 1))
+				}
+			})
+			checkStore(t, d)
+			if x.Len() != n*3/4 || a.Len() != n*3/4 {
+				t.Errorf("%d and %d are left", x.Len(), a.Len())
+			}
+		})
+	}
+}

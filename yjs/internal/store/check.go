@@ -117,6 +117,9 @@ func (s *Store) checkPositions(p *Positions, t int32, count int) error {
 				return fmt.Errorf("type %d: run %d has sum %d, visible %d", t, k, sh.sums[k], sum)
 			}
 			total += sum
+			if err := s.checkWhole(t, r); err != nil {
+				return err
+			}
 		}
 		if sh.pos != b || total != p.totals[b] {
 			return fmt.Errorf("type %d: shelf %d has sum %d, visible %d", t, b, p.totals[b], total)
@@ -124,6 +127,21 @@ func (s *Store) checkPositions(p *Positions, t int32, count int) error {
 	}
 	if count != 0 {
 		return fmt.Errorf("type %d: position index lacks %d items", t, count)
+	}
+	return nil
+}
+
+// checkWhole compares what a run and its shelf say of stretches with their items.
+func (s *Store) checkWhole(t int32, r *run) error {
+	if r.state == unsure {
+		if r.shelf.state == whole {
+			return fmt.Errorf("type %d: a shelf is sure of more than its run %d", t, r.pos)
+		}
+		return nil
+	}
+	fresh := &run{items: r.items}
+	if is := fresh.whole(s); is != (r.state == whole) || !is && r.shelf.state == whole {
+		return fmt.Errorf("type %d: run %d is part of a stretch: %v, and says otherwise", t, r.pos, is)
 	}
 	return nil
 }

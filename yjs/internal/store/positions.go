@@ -34,6 +34,8 @@ type shelf struct {
 	pos  int // in Positions.shelves
 	runs []*run
 	sums []uint32 // visible length of each run
+
+	state uint8 // see Stretch
 }
 
 // A run is a piece of a shelf.
@@ -44,6 +46,7 @@ type run struct {
 	visible []uint32 // of each item
 	Fold    []uint32 // formats that have the effect of all Format items in the run
 	Valid   bool     // Fold is up to date
+	state   uint8    // see Stretch
 }
 
 // First is the run's first item.
@@ -175,6 +178,10 @@ func (p *Positions) halve(s *Store, r *run) {
 	n.items, n.visible = append(n.items, r.items[half:]...), append(n.visible, r.visible[half:]...)
 	r.items, r.visible = r.items[:half], r.visible[:half]
 	r.Valid = false
+	if r.state == broken {
+		r.doubt()
+	}
+	n.state = r.state
 	var sum uint32
 	for k, i := range n.items {
 		p.set(s, i, n)
@@ -200,6 +207,10 @@ func (p *Positions) halveShelf(sh *shelf) {
 	n := &shelf{pos: sh.pos + 1, runs: slices.Clone(sh.runs[half:]), sums: slices.Clone(sh.sums[half:])}
 	clear(sh.runs[half:])
 	sh.runs, sh.sums = sh.runs[:half], sh.sums[:half]
+	if sh.state == broken {
+		sh.state = unsure
+	}
+	n.state = sh.state
 	n.number(0)
 	var sum uint32
 	for k, r := range n.runs {
@@ -225,6 +236,8 @@ func (p *Positions) Linked(s *Store, i int32) {
 		r, k = p.place(it.Left)
 		k++
 	}
+	r.doubt()
+	p.doubtNext(r)
 	// The length first: insertAt may halve the run.
 	p.add(r, it.Visible())
 	p.insertAt(s, r, k, i)
