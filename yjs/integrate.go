@@ -139,7 +139,7 @@ func (d *Doc) link(i int32, odd bool) {
 // deleteItem marks an item and all below it as deleted.
 func (d *Doc) deleteItem(i int32) {
 	s := &d.s
-	if s.IsDeleted(i) {
+	if s.At(i).Deleted() {
 		return
 	}
 	todo := append(d.todo[:0], i)

@@ -76,7 +76,7 @@ func (h *handle) drop(key string) error {
 		if !ok {
 			return nil
 		}
-		if i := h.d.s.Value(h.t, k); i != store.None {
+		if i := h.d.s.Value(h.t, k); i != store.None && !h.d.s.IsDeleted(i) {
 			h.d.deleteItem(i)
 		}
 		return nil

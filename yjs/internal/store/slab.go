@@ -16,7 +16,8 @@ const chunkSize = 1 << chunkBits
 type slab struct {
 	chunks [][]Item
 	Free   int32    // list of freed slots through right
-	packs  []*pack  // by chunk, whose items are nil then; shorter when none is packed
+	packs  []*pack  // by chunk, whose items are nil then; may be shorter
+	some   bool     // some chunk is or was packed
 	tombs  []uint16 // by chunk: how many of its items are tombstones
 	ripe   []int32  // chunks of tombstones that are not packed
 	tried  int      // of ripe, those that were not settled in this transaction
@@ -109,9 +110,12 @@ func GC(c, clock, n uint32) Item {
 // unpacked may be wanted again. Pointers into the slab are void afterwards.
 func (s *slab) Pack() {
 	s.tried = 0
-	if len(s.ripe) < restless {
-		return
+	if len(s.ripe) >= restless {
+		s.packRipe()
 	}
+}
+
+func (s *slab) packRipe() {
 	for _, k := range s.ripe {
 		s.pack(k)
 	}
@@ -157,7 +161,7 @@ func (s *slab) pack(k int32) {
 		s.packs = append(s.packs, make([]*pack, n)...)
 	}
 	s.packs[k] = packed(k<<chunkBits, s.chunks[k])
-	s.chunks[k] = nil
+	s.chunks[k], s.some = nil, true
 }
 
 // unpack makes the chunk of item i what it was.
@@ -169,6 +173,9 @@ func (s *slab) unpack(i int32) {
 	s.ripe = append(s.ripe, k)
 }
 
+// open tells whether the chunk of an item is not packed.
+func (s *slab) open(i int32) bool { return !s.some || s.packedAt(i) == nil }
+
 // packedAt is the pack that holds an item, or nil.
 func (s *slab) packedAt(i int32) *pack {
 	if k := int(i >> chunkBits); s.chunks[k] == nil && k < len(s.packs) {
@@ -177,8 +184,9 @@ func (s *slab) packedAt(i int32) *pack {
 	return nil
 }
 
-// Clock is the clock of an item. Unlike At, this and the following do not unpack.
-func (s *slab) Clock(i int32) uint32 {
+// The following do not unpack.
+
+func (s *slab) clock(i int32) uint32 {
 	if s.packedAt(i) != nil {
 		return s.packedClock(i)
 	}
@@ -188,14 +196,6 @@ func (s *slab) Clock(i int32) uint32 {
 func (s *slab) packedClock(i int32) uint32 {
 	o := i & (chunkSize - 1)
 	return s.packs[i>>chunkBits].get(colClock, int(o)) + uint32(o)
-}
-
-// End is the clock behind an item.
-func (s *slab) End(i int32) uint32 {
-	if p := s.packedAt(i); p != nil {
-		return s.packedClock(i) + p.get(colN, int(i&(chunkSize-1)))
-	}
-	return s.At(i).End()
 }
 
 // deletedAt gives the clock and the length of an item that is deleted, or no length.
@@ -218,7 +218,9 @@ func (s *slab) IsTomb(i int32) bool { return s.packedAt(i) != nil || s.At(i).tom
 
 // Apart tells, if it can at once, that two items that follow one another in their
 // client's index cannot be merged.
-func (s *slab) Apart(l, r int32) bool {
+func (s *slab) Apart(l, r int32) bool { return s.some && s.apart(l, r) }
+
+func (s *slab) apart(l, r int32) bool {
 	if s.packedAt(l) == nil && s.packedAt(r) == nil {
 		return false
 	}

@@ -377,17 +377,16 @@ func (s *Store) Find(c, clock uint32) Place {
 	cl := &s.Clients[c]
 	lastB := len(cl.blocks) - 1
 	last := cl.blocks[lastB]
-	if i := last[len(last)-1]; s.startsBy(s.chunks[i>>chunkBits], i, clock) {
+	if s.Clock(last[len(last)-1]) <= clock {
 		return Place{lastB, len(last) - 1}
 	}
-	if hb, ho := int(cl.hitB), int(cl.hitO); hb <= lastB && ho < len(cl.blocks[hb]) {
-		i := cl.blocks[hb][ho]
-		end := s.End(i)
-		if clock >= s.Clock(i) && clock < end {
+	if hb, ho := int(cl.hitB), int(cl.hitO); hb <= lastB && ho < len(cl.blocks[hb]) && s.open(cl.blocks[hb][ho]) {
+		it := s.At(cl.blocks[hb][ho])
+		if clock >= it.Clock && clock < it.End() {
 			return Place{hb, ho}
 		}
-		if clock >= end && ho+1 < len(cl.blocks[hb]) {
-			if clock < s.End(cl.blocks[hb][ho+1]) {
+		if clock >= it.End() && ho+1 < len(cl.blocks[hb]) && s.open(cl.blocks[hb][ho+1]) {
+			if it = s.At(cl.blocks[hb][ho+1]); clock < it.End() {
 				cl.hitO++
 				return Place{hb, ho + 1}
 			}
@@ -406,7 +405,7 @@ func (s *Store) Find(c, clock uint32) Place {
 	}
 	for lo < hi {
 		mid := int(uint(lo+hi+1) >> 1)
-		if i := block[mid]; s.startsBy(s.chunks[i>>chunkBits], i, clock) {
+		if s.Clock(block[mid]) <= clock {
 			lo = mid
 		} else {
 			hi = mid - 1
@@ -414,15 +413,6 @@ func (s *Store) Find(c, clock uint32) Place {
 	}
 	cl.hitB, cl.hitO = int32(b), int32(lo)
 	return Place{b, lo}
-}
-
-// startsBy tells whether item i, of a chunk that may be packed, starts at or before a
-// clock.
-func (s *slab) startsBy(c []Item, i int32, clock uint32) bool {
-	if c == nil {
-		return s.packedClock(i) <= clock
-	}
-	return c[i&(chunkSize-1)].Clock <= clock
 }
 
 // block gives the block that holds a clock.
