@@ -93,9 +93,7 @@ func (d *Doc) refBefore(t int32, index uint32) int32 {
 	s := &d.s
 	n := s.Types[t].Start
 	if m, ok := d.findMarker(t, index); ok {
-		if m.index < index {
-			m.item, m.index = d.near(t, m.item, m.index, index)
-		}
+		m.item, m.index = s.Near(t, m.item, m.index, index)
 		n = m.item
 		if index -= m.index; index == 0 {
 			for n = s.At(n).Left; n != store.None && s.At(n).Deleted(); n = s.At(n).Left {
@@ -170,9 +168,7 @@ func (d *Doc) deleteList(t int32, index, n uint32) {
 	at, total := index, n
 	i := d.firstVisible(t)
 	if m, ok := d.findMarker(t, index); ok {
-		if m.index < index {
-			m.item, m.index = d.near(t, m.item, m.index, index)
-		}
+		m.item, m.index = s.Near(t, m.item, m.index, index)
 		i = m.item
 		index -= m.index
 	} else if index >= farWalk {

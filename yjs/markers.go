@@ -14,8 +14,8 @@ import (
 
 const (
 	maxMarkers = 80
-	farWalk    = 64 // steps after which positions is asked
-	nearWalk   = 2  // and after which, when the sequence has an index already
+	farWalk    = store.FarWalk  // steps after which positions is asked
+	nearWalk   = store.NearWalk // and after which, when the sequence has an index already
 )
 
 // A marker is a place: an item and the index at which it starts.
@@ -171,7 +171,7 @@ func (d *Doc) findMarker(t int32, index uint32) (marker, bool) {
 		ms.used[best] = d.markClock
 	}
 	p, at = d.walk(t, p, at, index)
-	p, at = d.stretch(t, p, at)
+	p, at = s.Stretch(t, p, at)
 	d.markClock++
 	switch {
 	case best >= 0 && absDiff(ms.indexes[best], at)*maxMarkers < s.Types[t].Length:
@@ -191,51 +191,6 @@ func (d *Doc) findMarker(t int32, index uint32) (marker, bool) {
 		ms.place(s, old, p, at, d.markClock)
 	}
 	return marker{p, at}, true
-}
-
-// stretch goes from item p, which starts at index at, to the left as long as the
-// items are those of one client one after the other.
-func (d *Doc) stretch(t, p int32, at uint32) (int32, uint32) {
-	s := &d.s
-	it := s.At(p)
-	for steps := 1; it.Left != store.None; steps++ {
-		l := s.At(it.Left)
-		if l.Client != it.Client || l.End() != it.Clock {
-			break
-		}
-		at -= l.Visible()
-		p, it = it.Left, l
-		if steps == farWalk {
-			if ps := s.Sequence(t); ps != nil {
-				first, n := ps.Stretch(s, p)
-				return first, at - n
-			}
-		}
-	}
-	return p, at
-}
-
-// near goes from item p, which starts at index at, to the right to the item in which
-// index, which is behind at, lies or ends.
-func (d *Doc) near(t, p int32, at, index uint32) (int32, uint32) {
-	s := &d.s
-	most := farWalk
-	if s.Types[t].Indexed {
-		most = nearWalk
-	}
-	for steps, x, start := 0, p, at; x != store.None; x = s.At(x).Right {
-		v := s.At(x).Visible()
-		if start+v >= index {
-			return x, start
-		}
-		start += v
-		if steps++; steps == most {
-			if ps := s.Sequence(t); ps != nil {
-				return ps.EndingAt(index)
-			}
-		}
-	}
-	return p, at
 }
 
 // walk goes from item p, which starts at index at, to the item at index.

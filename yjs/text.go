@@ -117,9 +117,7 @@ func (d *Doc) textAt(t int32, index uint32, marked bool) (p textPos) {
 	p = d.textStart(t)
 	if marked {
 		if m, ok := d.findMarker(t, index); ok {
-			if m.index < index {
-				m.item, m.index = d.near(t, m.item, m.index, index)
-			}
+			m.item, m.index = d.s.Near(t, m.item, m.index, index)
 			p.left, p.right, p.index = d.s.At(m.item).Left, m.item, m.index
 			d.advance(&p, index-m.index)
 			return p

@@ -35,7 +35,7 @@ type shelf struct {
 	runs []*run
 	sums []uint32 // visible length of each run
 
-	state uint8 // see Stretch
+	state uint8 // see stretch
 }
 
 // A run is a piece of a shelf.
@@ -46,7 +46,7 @@ type run struct {
 	visible []uint32 // of each item
 	Fold    []uint32 // formats that have the effect of all Format items in the run
 	Valid   bool     // Fold is up to date
-	state   uint8    // see Stretch
+	state   uint8    // see stretch
 }
 
 // First is the run's first item.

@@ -12,6 +12,54 @@ const (
 	broken
 )
 
+// The steps of a walk along a sequence after which its index is asked: to make one
+// costs more than to ask it.
+const (
+	FarWalk  = 64
+	NearWalk = 2
+)
+
+// Stretch goes from item p, which starts at index at, to the first item of its
+// stretch.
+func (s *Store) Stretch(t, p int32, at uint32) (first int32, start uint32) {
+	for steps := 1; s.goesOn(p); steps++ {
+		p = s.At(p).Left
+		at -= s.At(p).Visible()
+		if steps == FarWalk {
+			if ps := s.Sequence(t); ps != nil {
+				first, n := ps.stretch(s, p)
+				return first, at - n
+			}
+		}
+	}
+	return p, at
+}
+
+// Near goes from item p, which starts at index at, to the right to the item in which
+// index lies or ends, if it is behind at.
+func (s *Store) Near(t, p int32, at, index uint32) (i int32, start uint32) {
+	if index <= at {
+		return p, at
+	}
+	most := FarWalk
+	if s.Types[t].Indexed {
+		most = NearWalk
+	}
+	for steps, x, start := 0, p, at; x != None; x = s.At(x).Right {
+		v := s.At(x).Visible()
+		if start+v >= index {
+			return x, start
+		}
+		start += v
+		if steps++; steps == most {
+			if ps := s.Sequence(t); ps != nil {
+				return ps.EndingAt(index)
+			}
+		}
+	}
+	return p, at
+}
+
 // goesOn tells whether an item begins where its left neighbour ends.
 func (s *Store) goesOn(i int32) bool {
 	it := s.At(i)
@@ -60,9 +108,9 @@ func (p *Positions) doubtNext(r *run) {
 	}
 }
 
-// Stretch gives the first item of the stretch that item i is in, and the visible
+// stretch gives the first item of the stretch that item i is in, and the visible
 // length from there to i.
-func (p *Positions) Stretch(s *Store, i int32) (first int32, length uint32) {
+func (p *Positions) stretch(s *Store, i int32) (first int32, length uint32) {
 	r, k := p.place(i)
 	for {
 		for ; k > 0; k-- {
