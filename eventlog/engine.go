@@ -130,6 +130,9 @@ type Info struct {
 	// reads are never stale, and so that nobody need check.
 	Lossless bool
 
+	// Remote tells that Signal asks another machine, and so may wait for it.
+	Remote bool
+
 	// Promise is what an acknowledged append survives, in a sentence.
 	Promise string
 }

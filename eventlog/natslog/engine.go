@@ -231,7 +231,7 @@ func (e *Engine) Info() eventlog.Info {
 	if e.copies == 1 {
 		promise = "An acknowledged publication is on one NATS server, and survives a power cut if that runs with sync_interval: always."
 	}
-	return eventlog.Info{Name: "nats", Promise: promise}
+	return eventlog.Info{Name: "nats", Remote: true, Promise: promise}
 }
 
 // Health returns nil if every partition has a leader that takes appends, and

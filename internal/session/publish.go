@@ -101,14 +101,16 @@ func (s *Session) call(c *command) {
 }
 
 func (s *Session) signal(c *command) {
-	switch c.verdict(auth.Signal) {
-	case Refused:
-	case Undecided:
+	switch v := c.verdict(auth.Signal); {
+	case v == Refused:
+	case v == Undecided:
 		s.background(c, maxInFlight, func(c *command) {
 			if c.allowed(auth.Signal) {
 				s.sendSignal(c)
 			}
 		})
+	case s.server.conf.Log.Info().Remote:
+		s.background(c, maxInFlight, s.sendSignal) // one after the other, and not here, for it may wait
 	default:
 		s.sendSignal(c)
 	}

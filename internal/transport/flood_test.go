@@ -194,6 +194,45 @@ func TestSendIsOneAtATime(t *testing.T) {
 	}
 }
 
+// remote is an engine that tells that its signals may wait.
+type remote struct{ eventlog.Engine }
+
+func (r remote) Info() eventlog.Info {
+	info := r.Engine.Info()
+	info.Remote = true
+	return info
+}
+
+// A signal that waits for a log elsewhere holds up its own session, and no other.
+func TestSignalsThatWait(t *testing.T) {
+	hooked := logtest.Hook(memory.New(memory.Options{}))
+	b := open(t, func(s *settings) { s.engine = remote{hooked} })
+	var others []*ws
+	for range 16 { // some on the same loop
+		others = append(others, b.ws())
+	}
+	w := b.ws()
+	stop := hooked.Block(logtest.CallSignal)
+	w.say(`{"type":"signal","id":1,"channel":"a","conflate":"k","data":1}`)
+	stop.Wait()
+	defer stop.Release()
+	w.say(`{"type":"signal","id":2,"channel":"a","conflate":"k","data":2}`)
+	for _, o := range others {
+		_ = o.conn.SetReadDeadline(time.Now().Add(signalPatience))
+		o.say(`{"type":"ping","id":1}`)
+		o.hears(`"id":1`)
+	}
+	stop.Release()
+	for id := 1; id <= 2; id++ {
+		if got := w.hear(); !strings.Contains(got, fmt.Sprintf(`"id":%d,"result"`, id)) {
+			t.Errorf("got %s, want the answer to %d", got, id)
+		}
+	}
+}
+
+// signalPatience is less than a signal waits for the log.
+const signalPatience = 3 * time.Second
+
 // Fragments without content cost nothing, however many.
 func TestEmptyFragments(t *testing.T) {
 	b := open(t, nil)
