@@ -151,34 +151,49 @@ func (s *Server) loadRevocations(ctx context.Context) error {
 			break
 		}
 	}
-	// What came by the control channel meanwhile may be newer than what was read.
-	s.revocations(func(m map[string]revocation) {
-		for key, r := range all {
-			if have, ok := m[key]; !ok || have.Before.Before(r.Before) {
-				m[key] = r
-			}
-		}
-	})
+	s.revoke(all)
 	return nil
 }
 
-// revocations changes what is revoked, and forgets what may be forgotten.
-func (s *Server) revocations(change func(map[string]revocation)) {
+// revoke adds to what is revoked, forgets what may be forgotten, and ends the
+// sessions of this node that are revoked by what is new. Those that begin meanwhile
+// see it themselves.
+func (s *Server) revoke(more map[string]revocation) {
+	fresh := map[string]revocation{}
 	s.revoking.Lock()
-	defer s.revoking.Unlock()
 	next := map[string]revocation{}
-	if m := s.policy.revoked.m.Load(); m != nil {
+	m := s.policy.revoked.m.Load()
+	if m != nil {
 		maps.Copy(next, *m)
 	}
-	change(next)
+	for key, r := range more {
+		// What came by the control channel may be newer than what was read.
+		if have, ok := next[key]; !ok || have.Before.Before(r.Before) {
+			next[key], fresh[key] = r, r
+		}
+	}
 	maps.DeleteFunc(next, func(_ string, r revocation) bool { return time.Now().After(r.Until) })
 	s.policy.revoked.m.Store(&next)
+	s.revoking.Unlock()
+	if m == nil || len(fresh) == 0 {
+		return // as long as nothing was known no token was accepted
+	}
+	// Not by all that is revoked: a hook may have let a user in again.
+	for _, one := range s.sessions.All() {
+		if revokes(fresh, one.Identity()) {
+			one.End(session.TokenRevoked())
+		}
+	}
 }
 
 // listen obeys the control channel until the server is closed.
 func (s *Server) listen(ctx context.Context) {
+	var since protocol.Position // where to go on after a failure
 	for ctx.Err() == nil {
-		err := s.sessions.Follow(ctx, session.FollowQuery{Channel: controlChannel}, func(f *session.Followed) error {
+		err := s.sessions.Follow(ctx, session.FollowQuery{Channel: controlChannel, Since: since}, func(f *session.Followed) error {
+			if at, err := protocol.ParseSince(f.Position()); err == nil {
+				since = at
+			}
 			switch f.Kind {
 			case session.FollowStarted, session.FollowReset:
 				return s.loadRevocations(ctx)
@@ -210,20 +225,11 @@ func (s *Server) listen(ctx context.Context) {
 func (s *Server) obey(o *order) {
 	s.callbacks.forget() // who was sent away is not let in by what was said before
 	if o.Do == "revoke" {
-		s.revocations(func(m map[string]revocation) {
-			key := "user/" + o.User
-			if o.TokenID != "" {
-				key = "token/" + o.TokenID
-			}
-			if have, ok := m[key]; !ok || have.Before.Before(o.Before) {
-				m[key] = revocation{Before: o.Before, Until: time.Now().Add(s.revokeFor)}
-			}
-		})
-		for _, one := range s.sessions.All() {
-			if s.policy.revoked.has(one.Identity()) {
-				one.End(protocol.Errorf(protocol.Revoked, "The token was revoked."))
-			}
+		key := "user/" + o.User
+		if o.TokenID != "" {
+			key = "token/" + o.TokenID
 		}
+		s.revoke(map[string]revocation{key: {Before: o.Before, Until: time.Now().Add(s.revokeFor)}})
 		return
 	}
 	for _, one := range s.meant(o.Target) {

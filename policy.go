@@ -60,10 +60,13 @@ func (p *policy) Authenticate(ctx context.Context, token string) (*auth.Identity
 	case err != nil:
 		return nil, protocol.Errorf(protocol.Unauthorized, "The token does not hold: %s.", plain(err))
 	case p.revoked.has(who):
-		return nil, protocol.Errorf(protocol.Revoked, "The token was revoked.")
+		return nil, session.TokenRevoked()
 	}
 	return who, nil
 }
+
+// Revoked implements [session.Policy].
+func (p *policy) Revoked(who *auth.Identity) bool { return p.revoked.has(who) }
 
 // plain returns the text of an error of package auth, to stand within a sentence.
 func plain(err error) string {
@@ -133,18 +136,23 @@ type revocation struct {
 
 func (r *revocations) has(who *auth.Identity) bool {
 	all := r.m.Load()
-	if all == nil || who == nil {
+	return all != nil && revokes(*all, who)
+}
+
+// revokes tells whether who came with a token that is among what is revoked.
+func revokes(all map[string]revocation, who *auth.Identity) bool {
+	if who == nil {
 		return false
 	}
 	if who.TokenID != "" {
-		if _, ok := (*all)["token/"+who.TokenID]; ok {
+		if _, ok := all["token/"+who.TokenID]; ok {
 			return true
 		}
 	}
 	if who.User == "" {
 		return false
 	}
-	v, ok := (*all)["user/"+who.User]
+	v, ok := all["user/"+who.User]
 	// A token that does not tell when it was made counts as old.
 	return ok && who.IssuedAt.Before(v.Before)
 }

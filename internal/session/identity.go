@@ -114,6 +114,17 @@ func (sv *Server) Authenticate(token string) (*auth.Identity, *protocol.Error) {
 	return sv.conf.Policy.Authenticate(ctx, token)
 }
 
+// TokenRevoked returns what the client is told whose token was revoked.
+func TokenRevoked() *protocol.Error {
+	return protocol.Errorf(protocol.Revoked, "The token was revoked.")
+}
+
+// revoked tells whether a token was revoked after it was looked at. Who revokes ends
+// the sessions that have it, so it is asked when the session has it as well.
+func (sv *Server) revoked(who *auth.Identity) bool {
+	return who != nil && sv.conf.Policy != nil && sv.conf.Policy.Revoked(who)
+}
+
 // greet asks the hook Connect about a session as who, makes the session theirs, and
 // subscribes it to what the hook says, from since on where that knows the channel.
 func (s *Session) greet(who *auth.Identity, since protocol.Position) *protocol.Error {
@@ -122,6 +133,7 @@ func (s *Session) greet(who *auth.Identity, since protocol.Position) *protocol.E
 	again, door := s.client.greeted, s.client.door
 	s.mu.Unlock()
 	var channels []string
+	named := who // by the token; the hook may say otherwise
 	if hook != nil {
 		c := &Connecting{Session: s.id, Identity: who, Refresh: again}
 		if door != nil {
@@ -135,6 +147,11 @@ func (s *Session) greet(who *auth.Identity, since protocol.Position) *protocol.E
 		who, channels = c.Identity, c.Channels
 	}
 	if err := s.identify(who); err != nil {
+		return err
+	}
+	if s.server.revoked(named) {
+		err := TokenRevoked() // while the hook was asked
+		s.End(err)
 		return err
 	}
 	s.mu.Lock()

@@ -26,6 +26,9 @@ const (
 type Policy interface {
 	// Authenticate returns whom a token names. It may take a while.
 	Authenticate(ctx context.Context, token string) (*auth.Identity, *protocol.Error)
+	// Revoked tells whether who came with a token that is not accepted any more. It
+	// does not wait.
+	Revoked(who *auth.Identity) bool
 	// Judge tells whether who, nil if anonymous, may do something on a channel,
 	// or on a wildcard, and why not. It does not wait.
 	Judge(who *auth.Identity, verb auth.Verb, channel string) (Verdict, *protocol.Error)

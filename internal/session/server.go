@@ -163,6 +163,11 @@ func (sv *Server) Open(o Options) (*Session, *protocol.Error) {
 	sv.mu.Unlock()
 	sv.stats.opened.Add(1)
 	_ = s.identify(o.Identity) // who has been counted already
+	if sv.revoked(o.Identity) {
+		err := TokenRevoked()
+		s.End(err)
+		return nil, err
+	}
 	if s.heartbeat != NoHeartbeat {
 		sv.wheel.Add(s, s.firstPing())
 	}

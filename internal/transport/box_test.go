@@ -52,6 +52,8 @@ func (p *policy) Authenticate(_ context.Context, token string) (*auth.Identity, 
 	return p.authenticate(token)
 }
 
+func (p *policy) Revoked(*auth.Identity) bool { return false }
+
 func (p *policy) Judge(who *auth.Identity, verb auth.Verb, channel string) (session.Verdict, *protocol.Error) {
 	if p.judge == nil {
 		return session.Allowed, nil
