@@ -15,8 +15,9 @@ type Identity = auth.Identity
 
 // Hooks are asked before something happens, and may change or refuse it. Those that
 // are nil are not asked; where none is, nothing waits. A hook refuses by an error:
-// see [Refuse]. It is called by many goroutines at once, but for one session only
-// once at a time, and its context ends after [Options.HookTimeout].
+// see [Refuse]. It is called by many goroutines at once, and its context ends after
+// [Options.HookTimeout]. What one session publishes and calls comes one after the
+// other; its subscriptions are asked about together.
 type Hooks struct {
 	// Connect is asked before the first command of a session is obeyed, and again
 	// when its token is refreshed.

@@ -37,8 +37,9 @@ type Policy interface {
 }
 
 // Hooks are asked before something happens, and may change or refuse it. Those
-// that are nil are not asked. Each is called by many goroutines, but for one
-// session one after the other. Their context ends after Config.HookTimeout.
+// that are nil are not asked. Each is called by many goroutines: for one session
+// one after the other, but Subscribe for several subscriptions at once. Their
+// context ends after Config.HookTimeout.
 type Hooks struct {
 	// Connect is asked before the first command of a session is obeyed, and
 	// again when its identity is replaced.
