@@ -154,8 +154,8 @@ func (l *loop) event(ev *syscall.EpollEvent) {
 		return
 	}
 	c := l.find(ev.Fd)
-	if c == nil {
-		return // closed by an earlier event of the same batch
+	if c == nil || !c.is(started) {
+		return // closed by an earlier event of the same batch, its number perhaps given out again
 	}
 	if ev.Events&^syscall.EPOLLOUT != 0 {
 		c.readable(ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0)

@@ -224,12 +224,12 @@ func (s *Session) refresh(c *command) {
 	who, err := s.replacement(c.Token)
 	if err == nil {
 		err = s.greet(who, protocol.Position{})
+		s.review() // what was refused may have come after the identity was replaced
 	}
 	if err != nil {
 		c.refuse(err) // the session lives on until its token ends
 		return
 	}
-	s.review()
 	who = s.Identity()
 	c.reply(protocol.AppendRefreshed(nil, user(who), expires(who)))
 }

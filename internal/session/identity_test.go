@@ -23,3 +23,23 @@ func TestAnExpiryThatIsLookedAtEarly(t *testing.T) {
 		t.Errorf("a minute before it is to be looked at: got %v, want nothing, for another entry is there", wait)
 	}
 }
+
+// A client that gives up requests, whose commands are still being asked about, does
+// not get to make ever more.
+func TestRequestsThatWereGivenUp(t *testing.T) {
+	s := &Session{}
+	for range 4 {
+		if !s.Acquire() {
+			t.Fatal("a request was refused, although little is in flight")
+		}
+		s.begin(maxInFlight)
+		s.ReleaseRequest()
+	}
+	if s.Acquire() {
+		t.Error("another request was let in")
+	}
+	s.done(maxInFlight)
+	if !s.Acquire() {
+		t.Error("a request was refused, although there is room again")
+	}
+}

@@ -143,8 +143,8 @@ func (s *Session) Pong(payload []byte) {
 func (s *Session) Acquire() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.requested {
-		return false
+	if s.requested || s.inFlight >= 4*maxInFlight {
+		return false // or requests that were given up have left that much behind
 	}
 	s.requested = true
 	return true
