@@ -135,4 +135,3 @@ func mostWithin(times []time.Time, span time.Duration) (most int) {
 	}
 	return most
 }
-
