@@ -38,7 +38,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/app":       {ours: []string{".", "auth", "eventlog/natslog", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
-	"internal/doctor":    {ours: []string{"eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
+	"internal/doctor":    {ours: []string{"eventlog/natslog", "eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/client":    {ours: []string{"internal/websocket", "protocol"}},
 	"cmd/starling":       {ours: []string{"auth", "eventlog/natslog", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client", "internal/doctor", "internal/migrate"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
