@@ -7,6 +7,7 @@
 package starling
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -199,6 +200,11 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 		Sessions: s.sessions, Cookie: o.TokenCookie, Origins: origins, LocalOrigins: o.Dev,
 		NoDeflate: l.NoCompression, Hooks: o.Observer.transport(), Logger: o.Logger,
 	})
+	if err := s.join(o, engine); err != nil {
+		s.sessions.Close()
+		s.hub.Close()
+		return err
+	}
 	s.policy.explain = s.sessions.Explain
 	s.transports.Register(s.mux)
 	s.api = s.newAPI(o, engine)
@@ -207,6 +213,15 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	}
 	s.start(o)
 	return nil
+}
+
+// join has the nodes of a cluster pass each other the requests of their sessions.
+func (s *Server) join(o *Options, engine eventlog.Engine) error {
+	peers, several := engine.(transport.Peers)
+	if !several {
+		return nil
+	}
+	return s.transports.Join(peers, cmp.Or(o.Node, session.DefaultNode))
 }
 
 // newPolicy makes what decides about clients, and in development what makes tokens

@@ -21,6 +21,7 @@ type cli struct {
 	History   historyCmd   `cmd:"" help:"Print what a channel keeps."`
 	Backup    backupCmd    `cmd:"" help:"Have a running server make a backup."`
 	Restore   restoreCmd   `cmd:"" help:"Make a data directory of a backup."`
+	Migrate   migrateCmd   `cmd:"" help:"Copy a data directory into NATS."`
 	Bench     benchCmd     `cmd:"" help:"Measure a server."`
 	BenchRaw  benchRawCmd  `cmd:"" hidden:""`
 	BenchLive benchLiveCmd `cmd:"" hidden:""`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -199,5 +200,24 @@ func soon(t *testing.T, what string, cond func() bool) {
 			t.Fatalf("not within 30 s: %s", what)
 		}
 		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+// doctor sees a server that is away.
+func TestDoctorLooksAtNATS(t *testing.T) {
+	c := natstest.Start(t, 3, natstest.Options{})
+	p := onNATS(t, c, "a")
+	look := func() (string, error) {
+		out, err := exec.Command(p.bin, "doctor", "--nats", c.URLs()).CombinedOutput()
+		return string(out), err
+	}
+	soon(t, "all is well", func() bool {
+		out, err := look()
+		return err == nil && strings.Count(out, "JetStream is on") == 3 && strings.Contains(out, "17, of 3 replicas each")
+	})
+	c.Members[1].Kill()
+	out, err := look()
+	if err == nil || !strings.Contains(out, "FAIL") || strings.Count(out, "JetStream is on") != 2 {
+		t.Errorf("a server is away: %v\n%s", err, out)
 	}
 }

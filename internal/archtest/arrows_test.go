@@ -38,9 +38,9 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/app":       {ours: []string{".", "auth", "eventlog/natslog", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
-	"internal/doctor":    {ours: []string{"eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
+	"internal/doctor":    {ours: []string{"eventlog/natslog", "eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/client":    {ours: []string{"internal/websocket", "protocol"}},
-	"cmd/starling":       {ours: []string{"auth", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client", "internal/doctor"}, others: []string{"github.com/alecthomas/kong"}},
+	"cmd/starling":       {ours: []string{"auth", "eventlog/natslog", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client", "internal/doctor", "internal/migrate"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
 	"internal/wheel":     {},
 	"internal/netpoll":   {ours: []string{"internal/wheel"}},
@@ -67,7 +67,9 @@ var arrows = map[string]struct{ ours, others []string }{
 		ours:   []string{"eventlog"},
 		others: []string{"github.com/nats-io"},
 	},
-	"internal/natstest": {others: []string{"github.com/nats-io/nats.go"}},
+	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog"}},
+	"internal/natstest":    {others: []string{"github.com/nats-io/nats.go"}},
+	"internal/clustertest": {ours: []string{"internal/natstest"}},
 
 	"ot/internal/wtf8":     {},
 	"ot/internal/tree":     {},

@@ -28,6 +28,9 @@ type Options struct {
 	Config string
 	// MaxPayload is the largest message. Default "8MB".
 	MaxPayload string
+	// NoAdvertise keeps the servers from telling clients of each other, who then
+	// use no others than they know.
+	NoAdvertise bool
 	// User and Password are what clients have to give. Default: nothing.
 	User, Password string
 	// Client is what else clients need to connect.
@@ -149,7 +152,8 @@ func (m *Member) configure(port, clusterPort int, routes []string) error {
 	fmt.Fprintf(&b, "server_name: %s\nlisten: 127.0.0.1:%d\nmax_payload: %s\n", m.Name, port, payload)
 	fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: always, max_mem: 1GB, max_file: 20GB }\n", m.Dir)
 	if len(routes) > 1 {
-		fmt.Fprintf(&b, "cluster { name: test, listen: 127.0.0.1:%d, routes: [%s] }\n", clusterPort, strings.Join(routes, ", "))
+		fmt.Fprintf(&b, "cluster { name: test, listen: 127.0.0.1:%d, routes: [%s], no_advertise: %v }\n",
+			clusterPort, strings.Join(routes, ", "), m.cluster.opts.NoAdvertise)
 	}
 	if m.cluster.opts.User != "" {
 		fmt.Fprintf(&b, "authorization { user: %q, password: %q }\n", m.cluster.opts.User, m.cluster.opts.Password)

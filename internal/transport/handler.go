@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -53,6 +54,11 @@ type Handler struct {
 	polls   polls
 	origins atomic.Pointer[Origins]
 
+	// Static after Join; peers is nil without.
+	peers Peers
+	node  string
+	leave func()
+
 	mu     sync.Mutex // guards the following
 	closed bool
 	poller *netpoll.Poller // nil until it is needed
@@ -93,6 +99,9 @@ func (h *Handler) Wait() {
 	h.closed = true
 	h.mu.Unlock()
 	h.wg.Wait()
+	if h.leave != nil {
+		h.leave()
+	}
 	if h.poller != nil {
 		h.poller.Close(lingerTime)
 	}
@@ -286,13 +295,15 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, err)
 		return
 	}
-	s := h.conf.Sessions.Find(r.URL.Query().Get("session"))
+	id := r.URL.Query().Get("session")
+	s := h.conf.Sessions.Find(id)
 	if s == nil {
-		Refuse(w, protocol.Errorf(protocol.SessionGone, "There is no such session here. Open a new one from your positions."))
+		h.sendElsewhere(w, r, id)
 		return
 	}
+	// Before the body is read: one that trickles would let others in.
 	if !s.Acquire() {
-		Refuse(w, protocol.Errorf(protocol.SessionBusy, "Another request of this session is in progress: send one after the other."))
+		Refuse(w, sessionBusy())
 		return
 	}
 	defer s.ReleaseRequest()
@@ -301,7 +312,44 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, err)
 		return
 	}
-	answer := s.Request(r.Context(), body)
+	h.request(r.Context(), w, s, body)
+}
+
+// sendElsewhere takes a command of a session that this node does not have.
+func (h *Handler) sendElsewhere(w http.ResponseWriter, r *http.Request, id string) {
+	if !h.isElsewhere(id) {
+		Refuse(w, sessionGone())
+		return
+	}
+	body, err := ReadBody(w, r, h.conf.Sessions.MaxMessage(), h.conf.BodyTimeout)
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	h.passOn(w, r, id, "/send", url.Values{"session": {id}}, body)
+}
+
+func sessionBusy() *protocol.Error {
+	return protocol.Errorf(protocol.SessionBusy, "Another request of this session is in progress: send one after the other.")
+}
+
+// sendTo takes a command that came to another node, for a session of this one.
+func (h *Handler) sendTo(ctx context.Context, w http.ResponseWriter, id string, body []byte) {
+	s := h.conf.Sessions.Find(id)
+	switch {
+	case s == nil:
+		Refuse(w, sessionGone())
+	case !s.Acquire():
+		Refuse(w, sessionBusy())
+	default:
+		defer s.ReleaseRequest()
+		h.request(ctx, w, s, body)
+	}
+}
+
+// request has a session obey a command.
+func (h *Handler) request(ctx context.Context, w http.ResponseWriter, s *session.Session, body []byte) {
+	answer := s.Request(ctx, body)
 	WriteJSON(w, statusOf(answer), append(answer, '\n'), h.conf.WriteTimeout)
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"sync"
@@ -62,7 +63,15 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if id := q.Get("session"); id != "" {
-		h.pollAgain(w, r, id, wait)
+		if h.polls.find(id) != nil {
+			h.pollAgain(r.Context(), w, q)
+			return
+		}
+		on := url.Values{}
+		for _, name := range []string{"session", "since", "ack", "wait"} {
+			on[name] = q[name]
+		}
+		h.passOn(w, r, id, "/poll", on, nil)
 		return
 	}
 	j, err := parseJoin(q, "")
@@ -104,12 +113,17 @@ func (h *Handler) poll(w http.ResponseWriter, r *http.Request) {
 	}
 	p.turn <- struct{}{}
 	defer func() { <-p.turn }()
-	h.respond(w, r, p, a, wait)
+	h.respond(r.Context(), w, p, a, wait)
 }
 
-// pollAgain goes on with a session.
-func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, id string, wait time.Duration) {
-	q := r.URL.Query()
+// pollAgain goes on with a session of this node.
+func (h *Handler) pollAgain(ctx context.Context, w http.ResponseWriter, q url.Values) {
+	id := q.Get("session")
+	wait, err := parseWait(q.Get("wait"))
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
 	since, err := protocol.ParseSince(q.Get("since"))
 	if err != nil {
 		Refuse(w, err)
@@ -117,11 +131,11 @@ func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, id string, w
 	}
 	p := h.polls.find(id)
 	if p == nil || h.conf.Sessions.Find(id) == nil {
-		Refuse(w, protocol.Errorf(protocol.SessionGone, "There is no such session here. Open a new one from your positions."))
+		Refuse(w, sessionGone())
 		return
 	}
 	// A poll that is still waiting has lost its client: this one takes over.
-	if err := p.takeTurn(r.Context()); err != nil {
+	if err := p.takeTurn(ctx); err != nil {
 		Refuse(w, err)
 		return
 	}
@@ -131,7 +145,7 @@ func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, id string, w
 	if ack, err := strconv.ParseUint(q.Get("ack"), 10, 64); err != nil || ack != p.answered {
 		p.takeBack()
 	}
-	h.respond(w, r, p, &answer{session: p.session, signals: true, keep: true}, wait)
+	h.respond(ctx, w, p, &answer{session: p.session, signals: true, keep: true}, wait)
 }
 
 func parseWait(text string) (time.Duration, *protocol.Error) {
@@ -216,7 +230,7 @@ func (p *poller) takeBack() {
 
 // respond answers a poll when there is something, or after the wait. The turn is
 // held.
-func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *answer, wait time.Duration) {
+func (h *Handler) respond(ctx context.Context, w http.ResponseWriter, p *poller, a *answer, wait time.Duration) {
 	p.mu.Lock()
 	supersede := p.supersede // nil of a first poll: nobody knows the session yet
 	if p.expiry != nil {
@@ -247,7 +261,7 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, p *poller, a *
 		case <-supersede:
 			Refuse(w, superseded())
 			return
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			// Who closed only its side still reads; it shall not take nothing for
 			// an answer.
 			Refuse(w, protocol.Errorf(protocol.Unavailable, "The request was given up before there was an answer. Poll again."))

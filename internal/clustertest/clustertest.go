@@ -1,0 +1,266 @@
+// Package clustertest starts a cluster for tests: Starling nodes on nats-servers,
+// all of them real processes, which can be killed, frozen, cut off and stopped.
+package clustertest
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/starling-rt/starling/internal/natstest"
+)
+
+// Options say what to start. The zero value is three nodes on three servers.
+type Options struct {
+	Nodes   int // default 3
+	Servers int // default 3
+	// Args are added to those of every node, which serves with --dev and without
+	// limits of rates.
+	Args []string
+}
+
+// Cluster is nodes on servers.
+type Cluster struct {
+	NATS  *natstest.Cluster
+	Nodes []*Node
+}
+
+// Node is one of the nodes. Its methods may be called by one goroutine at a time.
+type Node struct {
+	// Name and URL stay what they are over restarts.
+	Name, URL string
+
+	tb      testing.TB
+	command []string
+	proxies []*natstest.Proxy
+	cmd     *exec.Cmd
+	stderr  *output
+	ended   chan struct{} // closed when the process has ended
+}
+
+// Start starts a cluster and waits until every node is ready. It ends with the
+// test. The nodes are named a, b, c and so on.
+func Start(tb testing.TB, o Options) *Cluster {
+	tb.Helper()
+	if o.Nodes == 0 {
+		o.Nodes = 3
+	}
+	if o.Servers == 0 {
+		o.Servers = 3
+	}
+	bin := filepath.Join(tb.TempDir(), "starling")
+	if msg, err := exec.Command("go", "build", "-o", bin, "github.com/starling-rt/starling/cmd/starling").CombinedOutput(); err != nil {
+		tb.Fatalf("build the server: %v\n%s", err, msg)
+	}
+	c := &Cluster{NATS: natstest.Start(tb, o.Servers, natstest.Options{NoAdvertise: true})}
+	for i := range o.Nodes {
+		c.Nodes = append(c.Nodes, newNode(tb, c.NATS, bin, string(rune('a'+i)), o.Args))
+	}
+	c.Nodes[0].Restart() // it makes the streams
+	for _, n := range c.Nodes[1:] {
+		n.launch()
+	}
+	for _, n := range c.Nodes[1:] {
+		n.WaitReady()
+	}
+	return c
+}
+
+func newNode(tb testing.TB, servers *natstest.Cluster, bin, name string, args []string) *Node {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	n := &Node{Name: name, URL: "http://" + addr, tb: tb}
+	n.command = []string{
+		bin, "serve", "--dev", "--listen", addr, "--node", name, "--log-format", "json",
+		"--limit-rate=-1", "--limit-address-rate=-1",
+	}
+	for _, m := range servers.Members {
+		p := natstest.NewProxy(tb, m)
+		n.proxies = append(n.proxies, p)
+		n.command = append(n.command, "--nats", p.URL)
+	}
+	n.command = append(n.command, args...)
+	tb.Cleanup(n.Kill)
+	return n
+}
+
+func (n *Node) launch() {
+	n.tb.Helper()
+	n.stderr = &output{}
+	n.cmd = exec.Command(n.command[0], n.command[1:]...)
+	n.cmd.Stderr = n.stderr
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.cmd.Start(); err != nil {
+		n.tb.Fatal(err)
+	}
+	cmd, ended := n.cmd, make(chan struct{})
+	n.ended = ended
+	go func() { // ends with the process
+		_ = cmd.Wait() // it is killed
+		close(ended)
+	}()
+}
+
+// Restart starts the node again after it was killed or stopped, and waits until it
+// is ready.
+func (n *Node) Restart() {
+	n.tb.Helper()
+	n.launch()
+	n.WaitReady()
+}
+
+// WaitReady waits until the node is ready.
+func (n *Node) WaitReady() {
+	n.tb.Helper()
+	Eventually(n.tb, "node "+n.Name+" is ready", func() bool {
+		select {
+		case <-n.ended:
+			n.tb.Fatalf("node %s has ended:\n%s", n.Name, n.Log())
+		default:
+		}
+		res, err := http.Get(n.URL + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// Kill ends the node as kill -9 does, and returns when it is gone.
+func (n *Node) Kill() {
+	if n.cmd != nil {
+		_ = n.cmd.Process.Kill() // it may be gone already
+		<-n.ended
+	}
+}
+
+// Stop asks the node to go, and returns when it has gone.
+func (n *Node) Stop() {
+	n.tb.Helper()
+	n.signal(syscall.SIGTERM)
+	select {
+	case <-n.ended:
+	case <-time.After(time.Minute):
+		n.tb.Fatalf("node %s does not go:\n%s", n.Name, n.Log())
+	}
+	if code := n.cmd.ProcessState.ExitCode(); code != 0 {
+		n.tb.Errorf("node %s ended with %d:\n%s", n.Name, code, n.Log())
+	}
+}
+
+// Freeze stops the process where it stands, as a machine that hangs.
+func (n *Node) Freeze() { n.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (n *Node) Thaw() { n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(s syscall.Signal) {
+	n.tb.Helper()
+	if err := n.cmd.Process.Signal(s); err != nil {
+		n.tb.Fatalf("signal %v to node %s: %v", s, n.Name, err)
+	}
+}
+
+// Cut cuts the node off from all servers.
+func (n *Node) Cut() {
+	for _, p := range n.proxies {
+		p.Cut()
+	}
+}
+
+// Heal ends what Cut did.
+func (n *Node) Heal() {
+	for _, p := range n.proxies {
+		p.Heal()
+	}
+}
+
+// Log returns what the node has said since it was started.
+func (n *Node) Log() string { return n.stderr.String() }
+
+// KillLeader kills the server that leads a stream, such as starling-log-0, and
+// returns it.
+func (c *Cluster) KillLeader(tb testing.TB, stream string) *natstest.Member {
+	tb.Helper()
+	nc, err := c.NATS.Connect()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer nc.Close()
+	msg, err := nc.Request("$JS.API.STREAM.INFO."+stream, nil, 5*time.Second)
+	if err != nil {
+		tb.Fatalf("ask for the leader of %s: %v", stream, err)
+	}
+	_, rest, found := strings.Cut(string(msg.Data), `"leader":"`)
+	name, _, _ := strings.Cut(rest, `"`)
+	if !found {
+		tb.Fatalf("stream %s has no leader: %s", stream, msg.Data)
+	}
+	m := c.NATS.Member(name)
+	m.Kill()
+	return m
+}
+
+// Eventually waits until something is so, for a minute at most.
+func Eventually(tb testing.TB, what string, so func() bool) {
+	tb.Helper()
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			tb.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// output gathers what a process says.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
+}
+
+// Twin starts a second process of the same name, which has to end by itself, and
+// returns what it said.
+func (n *Node) Twin() string {
+	n.tb.Helper()
+	args := append([]string{}, n.command[1:]...)
+	args = append(args, "--listen", "127.0.0.1:0")
+	var said output
+	cmd := exec.Command(n.command[0], args...)
+	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Run(); err == nil {
+		n.tb.Errorf("a second node %s ended without an error", n.Name)
+	}
+	return said.String()
+}

@@ -1,0 +1,53 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog/natslog"
+)
+
+// NATS looks at the servers of a cluster and at the streams there.
+func (r *Report) NATS(ctx context.Context, urls []string, creds string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	s, err := natslog.Inspect(ctx, natslog.Options{URLs: urls, CredentialsFile: creds})
+	if err != nil {
+		r.Problem("NATS", err.Error(), "Do the servers run, are the URLs right, and does the account allow it?")
+		return
+	}
+	versions := map[string]bool{}
+	for _, one := range s.Servers {
+		what := "nats-server " + one.Name + " at " + one.URL
+		if one.Err != nil {
+			r.Problem(what, one.Err.Error(), "docs/guides/cluster.md has the configuration that a server needs.")
+			continue
+		}
+		versions[one.Version] = true
+		r.good(what, "version %s, JetStream is on, messages are large enough", one.Version)
+	}
+	if len(versions) > 1 {
+		r.add(Finding{Unsure, "versions", "the servers run different ones", "That is right while they are updated, not for long."})
+	}
+	switch {
+	case s.Cluster == "":
+		r.add(Finding{Unsure, "cluster", "the server is alone", "What it has is lost with it. Run three."})
+	case len(s.Servers) < 3:
+		r.add(Finding{Unsure, "cluster", fmt.Sprintf("%d servers are known", len(s.Servers)), "A majority of two is both. Run three, or name them all."})
+	}
+	bad := 0
+	for _, one := range s.Streams {
+		if one.Err != nil {
+			bad++
+			r.Problem("stream "+one.Name, one.Err.Error(), "If a server is away, start it again; otherwise wait until it has caught up.")
+		}
+	}
+	switch {
+	case len(s.Streams) == 0:
+		r.add(Finding{Skipped, "streams", "there are none yet", "The first node makes them."})
+	case bad == 0:
+		r.good("streams", "%d, of %d replicas each, all are well", len(s.Streams), s.Streams[0].Replicas)
+	}
+	r.add(Finding{Skipped, "sync_interval", "it cannot be seen from here", "It has to be always on every server: docs/guides/cluster.md says why."})
+}

@@ -1,0 +1,163 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/eventlog/memory"
+	"github.com/starling-rt/starling/eventlog/pebblelog"
+	"github.com/starling-rt/starling/internal/migrate"
+)
+
+// source returns a directory's engine with channels, keys and key-values.
+func source(t *testing.T) *pebblelog.Engine {
+	t.Helper()
+	e, err := pebblelog.Open(t.TempDir(), pebblelog.Options{Policies: migrate.Keep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := eventlog.New(e)
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for c := range 5 {
+		for i := range 40 * c {
+			a := eventlog.Append{Channel: fmt.Sprint("c:", c), User: "u", Entries: []eventlog.Entry{{Data: fmt.Append(nil, i), Tags: map[string]string{"n": fmt.Sprint(i)}}}}
+			if i%7 == 3 {
+				a.Key = fmt.Sprint("key-", i)
+				a.Entries = append(a.Entries, eventlog.Entry{Data: []byte("the second of two")})
+			}
+			if _, err := log.Append(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := log.Delete(t.Context(), "c:1"); err != nil {
+		t.Fatal(err)
+	}
+	put := func(key string, ttl time.Duration) {
+		if _, err := log.KV().Put(t.Context(), key, []byte("value of "+key), eventlog.PutOptions{TTL: ttl}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("revoked/x", time.Hour)
+	put("kept", 0)
+	put("snap/x", 0)
+	put("webhook/w/pos/c", 0)
+	return e
+}
+
+func contents(t *testing.T, e eventlog.Engine, channel string) (all []eventlog.Record) {
+	t.Helper()
+	p, err := e.Read(t.Context(), channel, 0, eventlog.Limit{Records: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range p.Records {
+		r.Offset = 0
+		all = append(all, r)
+	}
+	return all
+}
+
+// stumbling fails after some appends: sometimes it has stored what it says is not
+// known.
+type stumbling struct {
+	eventlog.Engine
+	left atomic.Int64
+}
+
+var errFell = errors.New("fell")
+
+func (s *stumbling) Append(b *eventlog.Batch, done func(eventlog.Appended, error)) {
+	n := s.left.Add(-1)
+	if n < 0 {
+		done(eventlog.Appended{}, errFell)
+		return
+	}
+	s.Engine.Append(b, func(a eventlog.Appended, err error) {
+		if n == 3 && err == nil {
+			err = eventlog.ErrUnknown
+		}
+		done(a, err)
+	})
+}
+
+// What is cut short is gone on with, and in the end all is there, once.
+func TestRunGoesOn(t *testing.T) {
+	from, to := source(t), &stumbling{Engine: memory.New(memory.Options{Policies: migrate.Keep})}
+	defer to.Close()
+	var r migrate.Result
+	runs := 0
+	for ; ; runs++ {
+		to.left.Store(20)
+		var err error
+		if r, err = migrate.Run(t.Context(), from, to, nil); err == nil {
+			break
+		}
+		if !errors.Is(err, errFell) || runs > 20 {
+			t.Fatal(err)
+		}
+	}
+	if runs == 0 {
+		t.Error("it was not cut short")
+	}
+	if r.Channels != 3 || r.Keys != 2 || r.Left != 2 || r.Copied >= r.Records {
+		t.Errorf("got %+v", r)
+	}
+	for c := range 5 {
+		name := fmt.Sprint("c:", c)
+		if want, got := contents(t, from, name), contents(t, to, name); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+	log := eventlog.New(to.Engine)
+	done, err := log.Append(t.Context(), eventlog.Append{
+		Channel: "c:2", User: "u", Key: "key-3",
+		Entries: []eventlog.Entry{{Data: []byte("3"), Tags: map[string]string{"n": "3"}}, {Data: []byte("the second of two")}},
+	})
+	if err != nil || !done.Duplicate {
+		t.Errorf("a key that was used before the move: got %+v and %v, want a duplicate", done, err)
+	}
+	if it, err := to.KV().Get(t.Context(), "kept"); err != nil || string(it.Value) != "value of kept" {
+		t.Errorf("a key-value: got %q and %v", it.Value, err)
+	}
+	if _, err := to.KV().Get(t.Context(), "snap/x"); !errors.Is(err, eventlog.ErrNotFound) {
+		t.Errorf("a place in the source was copied: %v", err)
+	}
+}
+
+// What is in the target already, and not from the source, is left alone.
+func TestRunIntoOthersRecords(t *testing.T) {
+	from, to := source(t), memory.New(memory.Options{Policies: migrate.Keep})
+	log := eventlog.New(to)
+	defer log.Close()
+	if _, err := log.Append(t.Context(), eventlog.Append{Channel: "c:3", Entries: []eventlog.Entry{{Data: []byte("mine")}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrate.Run(t.Context(), from, to, nil); !errors.Is(err, migrate.ErrDiffers) {
+		t.Errorf("got %v, want ErrDiffers", err)
+	}
+	if got := contents(t, to, "c:3"); len(got) != 1 {
+		t.Errorf("%d records, want the one that was there", len(got))
+	}
+}
+
+// A migration ends when it is told to.
+func TestRunEnds(t *testing.T) {
+	from, to := source(t), memory.New(memory.Options{})
+	defer to.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := migrate.Run(ctx, from, to, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want Canceled", err)
+	}
+}
