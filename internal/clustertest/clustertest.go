@@ -4,8 +4,10 @@ package clustertest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -164,7 +166,18 @@ func (n *Node) Stop() {
 }
 
 // Freeze stops the process where it stands, as a machine that hangs.
-func (n *Node) Freeze() { n.signal(syscall.SIGSTOP) }
+func (n *Node) Freeze() {
+	n.tb.Helper()
+	n.signal(syscall.SIGSTOP)
+	Eventually(n.tb, "the process has stopped", func() bool {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+		if err != nil {
+			n.tb.Fatalf("freeze %s: %v", n.Name, err)
+		}
+		// The state stands behind the name, which may hold anything.
+		return strings.HasPrefix(string(raw[strings.LastIndexByte(string(raw), ')')+1:]), " T")
+	})
+}
 
 // Thaw lets a frozen process go on.
 func (n *Node) Thaw() { n.signal(syscall.SIGCONT) }

@@ -65,6 +65,7 @@ export class Session {
   #heard: number;
   #quiet = QUIET;
   #watch: unknown;
+  #recheck = false;
   /** The most bytes that a message may have. */
   maxMessage = Number.POSITIVE_INFINITY;
   /** How long the last answer took, in milliseconds. */
@@ -90,7 +91,10 @@ export class Session {
       heard: () => {
         this.#heard = host.env.now();
       },
-      drained: () => host.drained(),
+      drained: () => {
+        if (this.#recheck) this.check();
+        host.drained();
+      },
       end: (end) => this.#end(end),
       frame: host.frame,
     });
@@ -209,7 +213,10 @@ export class Session {
 
   /** Finds out whether it still lives, and ends it if not. */
   check(): void {
-    if (this.#silent() || this.#over || this.#wire.backlog() === Number.POSITIVE_INFINITY) return;
+    if (this.#silent() || this.#over) return;
+    // What is under way may have left before the network did: it proves nothing.
+    this.#recheck = this.#wire.backlog() === Number.POSITIVE_INFINITY;
+    if (this.#recheck) return;
     this.#ask({ type: 'ping' }, nothing, nothing, CHECK + 2 * Math.min(CHECK, this.latency)); // silence ends it
   }
 

@@ -146,3 +146,16 @@ test('no handler keeps the page from the back-forward cache', async () => {
   expect(names).toContain('pagehide');
   expect(names.filter((n) => /unload/.test(n))).toEqual([]);
 });
+
+test('a network that goes while a request is under way is found out about when the request is answered', async () => {
+  const s = await talking({ transports: ['sse'] });
+  const out: string[] = [];
+  s.c.on('frame', (f) => void (f.direction === 'out' && out.push(f.kind)));
+  const stored = s.c.channel('n').publish('on its way');
+  await s.clock.pass(0);
+  view.dispatchEvent(new Event('offline'));
+  expect(out).toEqual(['publish']);
+  await s.clock.pass(TRIPS * TRIP);
+  await stored;
+  expect(out).toEqual(['publish', 'ping']);
+});
