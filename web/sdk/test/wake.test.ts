@@ -148,9 +148,9 @@ test('no handler keeps the page from the back-forward cache', async () => {
 });
 
 test('a network that goes while a request is under way is found out about when the request is answered', async () => {
-  const s = await talking({ transports: ['sse'] });
   const out: string[] = [];
-  s.c.on('frame', (f) => void (f.direction === 'out' && out.push(f.kind)));
+  const s = await talking({ transports: ['sse'], onFrame: (f) => void (f.direction === 'out' && out.push(f.kind)) });
+  out.length = 0;
   const stored = s.c.channel('n').publish('on its way');
   await s.clock.pass(0);
   view.dispatchEvent(new Event('offline'));
