@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,17 +27,21 @@ func TestMigrateKilledInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := eventlog.New(e)
+	var stored sync.WaitGroup
 	for i := range n {
 		a := eventlog.Append{Channel: "moved", Entries: []eventlog.Entry{{Data: fmt.Append(nil, i)}}}
 		if i%3 == 0 {
 			a.Key, a.User = fmt.Sprint("key-", i), "ann"
 		}
+		stored.Add(1)
 		log.AppendAsync(a, func(_ eventlog.Appended, err error) {
 			if err != nil {
 				t.Errorf("append: %v", err)
 			}
+			stored.Done()
 		})
 	}
+	stored.Wait()
 	want, err := log.Read(t.Context(), "moved", 0, eventlog.Limit{Records: 1})
 	if err != nil {
 		t.Fatal(err)
