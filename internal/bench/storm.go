@@ -45,18 +45,11 @@ func storm(ctx context.Context, o Options) ([]Figure, error) {
 	if err := p.restart(ctx); err != nil {
 		return nil, err
 	}
-	live, err := followApart(ctx, p.url)
+	live, quiet, err := followQuietly(ctx, p.url, o.Duration)
 	if err != nil {
 		return nil, err
 	}
 	defer live.stop()
-	if !pause(ctx, o.Duration) {
-		return nil, ctx.Err()
-	}
-	quiet, err := live.p99()
-	if err != nil {
-		return nil, err
-	}
 	before, err := p.cpu()
 	if err != nil {
 		return nil, err
@@ -231,6 +224,25 @@ func followApart(ctx context.Context, url string) (*apart, error) {
 	return a, nil
 }
 
+// followQuietly is followApart that returns the 99th percentile of the latency before
+// anything else is done.
+func followQuietly(ctx context.Context, url string, d time.Duration) (*apart, time.Duration, error) {
+	a, err := followApart(ctx, url)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !pause(ctx, d) {
+		a.stop()
+		return nil, 0, ctx.Err()
+	}
+	p99, err := a.p99()
+	if err != nil {
+		a.stop()
+		return nil, 0, err
+	}
+	return a, p99, nil
+}
+
 // p99 returns the 99th percentile of the latency since it was last asked.
 func (a *apart) p99() (time.Duration, error) {
 	if _, err := io.WriteString(a.in, "\n"); err != nil {
@@ -257,18 +269,11 @@ func slowReaders(ctx context.Context, o Options) ([]Figure, error) {
 	}
 	defer p.stop()
 	const stalled = 1000
-	live, err := followApart(ctx, p.url)
+	live, alone, err := followQuietly(ctx, p.url, o.Duration)
 	if err != nil {
 		return nil, err
 	}
 	defer live.stop()
-	if !pause(ctx, o.Duration) {
-		return nil, ctx.Err()
-	}
-	alone, err := live.p99()
-	if err != nil {
-		return nil, err
-	}
 	before, err := p.rss()
 	if err != nil {
 		return nil, err

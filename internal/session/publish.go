@@ -16,14 +16,14 @@ func (s *Session) publish(c *command) {
 	case v == Undecided || s.server.conf.Hooks.Publish != nil || s.server.kind(c.Channel) != nil:
 		s.background(c, maxInFlight, s.publishAsked) // what follows comes after it
 	default:
-		s.store(c.publishing())
+		s.store(c, c.publishing())
 	}
 }
 
 // publishing returns what a publish command asks for.
-func (c *command) publishing() (*command, *Publishing) {
+func (c *command) publishing() *Publishing {
 	who := c.session.Identity()
-	return c, &Publishing{
+	return &Publishing{
 		Session: c.session.id, Identity: who, Channel: c.Channel, Data: c.Data, Key: c.Key, Tags: c.Tags, User: user(who),
 	}
 }
@@ -33,7 +33,7 @@ func (s *Session) publishAsked(c *command) {
 	if !c.allowed(auth.Publish) {
 		return
 	}
-	_, p := c.publishing()
+	p := c.publishing()
 	if hook := s.server.conf.Hooks.Publish; hook != nil {
 		ctx, cancel := context.WithTimeout(s.server.ctx, s.server.conf.HookTimeout)
 		defer cancel()
