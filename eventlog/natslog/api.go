@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/starling-rt/starling/eventlog"
 )
@@ -19,11 +20,13 @@ import (
 const (
 	attemptTimeout = 2 * time.Second
 	apiTimeout     = 12 * time.Second
+	askTimeout     = 4 * time.Second // of what is asked on start: a stream is made more slowly than read
 	retryPause     = 100 * time.Millisecond
 )
 
 // Error codes of JetStream.
 const (
+	codeNoLeader        = 10008 // of all servers, for now
 	codeNoPeers         = 10005 // not enough servers for the replicas
 	codeNoCluster       = 10074 // replicas, and one server
 	codeMessageNotFound = 10037
@@ -119,6 +122,31 @@ func (e *Engine) attempt(ctx context.Context, subject string, raw []byte, out an
 		return fmt.Errorf("answer of JetStream: %w", err)
 	}
 	return nil
+}
+
+// again asks anew while there is no answer. Servers drop what only their leader can
+// say while they choose one, and a client that waits for that waits in vain.
+func again(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, askTimeout)
+		err := ask(once)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !choosing(err) {
+			return err
+		}
+		if choosing(err) { // it answered at once
+			select {
+			case <-ctx.Done():
+			case <-time.After(retryPause):
+			}
+		}
+	}
+}
+
+// choosing reports whether the servers said that they have no leader yet.
+func choosing(err error) bool {
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) && refused.ErrorCode == codeNoLeader
 }
 
 // getRequest asks for messages of a stream.

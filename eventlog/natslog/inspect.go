@@ -16,6 +16,8 @@ type State struct {
 	Cluster string // "" of a server that is alone
 	Servers []ServerState
 	Streams []StreamState // those of the log; none before the first start
+	// StreamsErr says why the streams are not known, nil if they are.
+	StreamsErr error
 }
 
 // ServerState is one server. Err says what is wrong with it, nil if nothing is.
@@ -57,13 +59,14 @@ func Inspect(ctx context.Context, o Options) (s State, err error) {
 	if err != nil {
 		return s, fmt.Errorf("inspect NATS: %w", err)
 	}
-	streams := js.ListStreams(ctx, jetstream.WithStreamListSubject(o.Prefix+".>"))
-	for info := range streams.Info() {
-		s.Streams = append(s.Streams, inspectStream(info, s.Cluster))
-	}
-	if err := streams.Err(); err != nil {
-		return s, fmt.Errorf("inspect NATS: list the streams: %w", err)
-	}
+	s.StreamsErr = again(ctx, func(ctx context.Context) error {
+		s.Streams = nil
+		streams := js.ListStreams(ctx, jetstream.WithStreamListSubject(o.Prefix+".>"))
+		for info := range streams.Info() {
+			s.Streams = append(s.Streams, inspectStream(info, s.Cluster))
+		}
+		return streams.Err()
+	})
 	slices.SortFunc(s.Streams, func(a, b StreamState) int { return strings.Compare(a.Name, b.Name) })
 	return s, nil
 }

@@ -63,7 +63,10 @@ func checkServer(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) err
 	if !nc.HeadersSupported() {
 		return errors.New("headers are switched off on the nats-server: remove no_header_support from its configuration")
 	}
-	_, err := js.AccountInfo(ctx)
+	err := again(ctx, func(ctx context.Context) error {
+		_, err := js.AccountInfo(ctx)
+		return err
+	})
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return errors.New(`JetStream is off on the nats-server: add jetstream { store_dir: "/var/lib/nats", sync_interval: always } to its configuration`)
@@ -198,13 +201,17 @@ func (e *Engine) raiseVersions(ctx context.Context, info *jetstream.StreamInfo) 
 // ensureStream makes a stream if it is missing. One that is there keeps what the
 // engine does not need, such as its placement.
 func (e *Engine) ensureStream(ctx context.Context, want jetstream.StreamConfig) (*jetstream.StreamInfo, error) {
-	s, err := e.js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = e.js.CreateStream(ctx, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
-			s, err = e.js.Stream(ctx, want.Name)
+	var s jetstream.Stream
+	err := again(ctx, func(ctx context.Context) (err error) {
+		s, err = e.js.Stream(ctx, want.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			s, err = e.js.CreateStream(ctx, want)
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
+				s, err = e.js.Stream(ctx, want.Name)
+			}
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return nil, e.explain(want, err)
 	}
@@ -213,7 +220,7 @@ func (e *Engine) ensureStream(ctx context.Context, want jetstream.StreamConfig) 
 	if !e.repair(&have, &want) {
 		return info, nil
 	}
-	if s, err = e.js.UpdateStream(ctx, have); err != nil {
+	if err := again(ctx, func(ctx context.Context) (err error) { s, err = e.js.UpdateStream(ctx, have); return err }); err != nil {
 		return nil, fmt.Errorf("change stream %s to what is needed: %w", want.Name, err)
 	}
 	return s.CachedInfo(), nil

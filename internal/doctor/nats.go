@@ -44,6 +44,8 @@ func (r *Report) NATS(ctx context.Context, urls []string, creds string) {
 		}
 	}
 	switch {
+	case s.StreamsErr != nil:
+		r.Problem("streams", s.StreamsErr.Error(), "Without a majority of the servers there is no leader, and nothing is told or taken. Do they run?")
 	case len(s.Streams) == 0:
 		r.add(Finding{Skipped, "streams", "there are none yet", "The first node makes them."})
 	case bad == 0:
