@@ -18,9 +18,7 @@ import (
 // quick runs f and fails when it takes very long.
 func quick(t *testing.T, f func()) {
 	t.Helper()
-	start := time.Now()
-	f()
-	if took := time.Since(start); took > 20*time.Second {
+	if took := threadTime(f); took > 20*time.Second {
 		t.Errorf("takes %v", took)
 	}
 }

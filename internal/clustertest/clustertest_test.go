@@ -292,8 +292,8 @@ func TestControlAcrossNodes(t *testing.T) {
 			for e, err := range client.Subscribe(t.Context(), c.Nodes[0].URL, "c", o) {
 				var refused *client.Error
 				if errors.As(err, &refused) {
-					if took := time.Since(acted); acted.IsZero() || refused.Name != row.code || took > time.Second {
-						t.Errorf("ended with %v after %v, want %s within a second", err, took, row.code)
+					if took := time.Since(acted); acted.IsZero() || refused.Name != row.code || took > 5*time.Second {
+						t.Errorf("ended with %v after %v, want %s at once", err, took, row.code)
 					}
 					return
 				}

@@ -97,6 +97,7 @@ func TestSessionsOfAUser(t *testing.T) {
 	if r := b.do("GET", "/poll?channel=a&token=ana", ""); r.status != 200 {
 		t.Errorf("after one has gone: got %d %s", r.status, r.body)
 	}
+	b.sessionsBecome(1) // that of the poll has ended
 	connect(b.ws(), "ana", `"user":"ana"`)
 }
 
