@@ -15,6 +15,8 @@ const (
 	// admitMost is the longest pause between two connections: the slowest pace is
 	// 250 a second.
 	admitMost = 4 * time.Millisecond
+	// admitAwake is for how many probes it is looked on when no connection comes.
+	admitAwake = 200
 	// admitBurst is how many connections are taken before there is a pause.
 	admitBurst = 16
 )
@@ -22,25 +24,33 @@ const (
 // admission takes new connections at a pace that the machine bears. When thousands
 // come back at once, those that are there go on as before, and the rest wait in the
 // kernel's queue instead of all together for a processor. How much the machine
-// bears is seen by how late a goroutine gets to run.
+// bears is seen by how late a goroutine gets to run. That is looked at only while
+// connections come: 200 wake-ups a second would cost more than 10,000 connections at
+// rest.
 type admission struct {
 	net.Listener
-	pause atomic.Int64 // nanoseconds between connections; 0 while all is well
-	taken atomic.Int64
-	stop  chan struct{}
-	done  chan struct{}
+	pause  atomic.Int64 // nanoseconds between connections; 0 while all is well
+	taken  atomic.Int64
+	asleep atomic.Bool   // nobody looks
+	wake   chan struct{} // ends that
+	stop   chan struct{}
+	done   chan struct{}
 }
 
 // admit returns a listener that takes connections at a pace. Close ends it.
 func admit(l net.Listener) *admission {
-	a := &admission{Listener: l, stop: make(chan struct{}), done: make(chan struct{})}
+	a := &admission{Listener: l, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go a.watch()
 	return a
 }
 
 // Accept implements [net.Listener].
 func (a *admission) Accept() (net.Conn, error) {
-	if n := a.taken.Add(1); n%admitBurst == 0 {
+	n := a.taken.Add(1)
+	if a.asleep.Load() && a.asleep.CompareAndSwap(true, false) {
+		a.wake <- struct{}{}
+	}
+	if n%admitBurst == 0 {
 		if d := a.pause.Load(); d > 0 {
 			select {
 			case <-time.After(time.Duration(d) * admitBurst):
@@ -68,7 +78,18 @@ func (a *admission) watch() {
 	defer close(a.done)
 	t := time.NewTimer(admitProbe)
 	defer t.Stop()
-	for seen := int64(0); ; {
+	for seen, quiet := int64(0), 0; ; {
+		if quiet > admitAwake && a.pause.Load() == 0 {
+			quiet = 0
+			a.asleep.Store(true)
+			if a.taken.Load() == seen || !a.asleep.CompareAndSwap(true, false) {
+				select {
+				case <-a.wake:
+				case <-a.stop:
+					return
+				}
+			}
+		}
 		due := time.Now().Add(admitProbe)
 		t.Reset(admitProbe)
 		select {
@@ -78,7 +99,9 @@ func (a *admission) watch() {
 		}
 		n := a.taken.Load()
 		a.pause.Store(int64(pace(time.Duration(a.pause.Load()), time.Since(due), n != seen)))
-		seen = n
+		if quiet++; n != seen {
+			seen, quiet = n, 0
+		}
 	}
 }
 

@@ -66,3 +66,33 @@ func TestAdmission(t *testing.T) {
 		}
 	})
 }
+
+// Nobody looks how late goroutines are while no connection comes, and the next
+// connection begins it again.
+func TestAdmissionAtRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := admit(pipes{})
+		defer a.Close()
+		for range 3 {
+			if _, err := a.Accept(); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if a.asleep.Load() {
+				t.Fatal("a connection came, and nobody looks")
+			}
+			time.Sleep(2 * admitAwake * admitProbe)
+			if synctest.Wait(); !a.asleep.Load() {
+				t.Fatal("no connection comes, and somebody looks")
+			}
+		}
+		a.pause.Store(int64(time.Millisecond)) // as it may be left by a last probe
+		if _, err := a.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * admitAwake * admitProbe)
+		if synctest.Wait(); !a.asleep.Load() || a.pause.Load() != 0 {
+			t.Errorf("at rest with a pause of %d", a.pause.Load())
+		}
+	})
+}
