@@ -26,7 +26,7 @@ type sink struct {
 
 	mu    sync.Mutex // guards the following
 	ready bool
-	dirty []*Subscription
+	dirty Queue
 
 	pulled // owned by who flushes
 }
@@ -77,7 +77,7 @@ func (p *pulled) Len() int                                  { return p.size }
 func (s *sink) Mark(sub *Subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dirty = append(s.dirty, sub)
+	s.dirty.Push(sub)
 	was := s.ready
 	s.ready = true
 	return !was
@@ -89,17 +89,16 @@ func (s *sink) Flush() {
 	}
 	for {
 		s.mu.Lock()
-		if len(s.dirty) == 0 {
+		sub := s.dirty.Pop()
+		if sub == nil {
 			s.ready = false
 			s.mu.Unlock()
 			return
 		}
-		sub := s.dirty[0]
-		s.dirty = append(s.dirty[:0], s.dirty[1:]...)
 		s.mu.Unlock()
 		if more, failure := sub.Pull(&s.pulled, 1<<14); more {
 			s.mu.Lock()
-			s.dirty = append(s.dirty, sub)
+			s.dirty.Push(sub)
 			s.mu.Unlock()
 		} else if failure != nil {
 			s.notices = append(s.notices, Notice(255))

@@ -73,10 +73,42 @@ type Subscription struct {
 
 	joined uint64 // the head when it was made; static after Subscribe
 
+	next *Subscription // in its listener's queue; guarded as that is
+
 	// Owned by who pulls.
 	Place
 	movedAt int64 // Unix seconds of the last Moved
 }
+
+// Queue is the subscriptions that a listener was marked with and has not pulled, in
+// that order. It is linked through them, so that marking allocates nothing: marked
+// means that it is in the queue, and so it is there once at most. Its listener
+// guards it. The zero value is empty.
+type Queue struct{ first, last *Subscription }
+
+// Push adds a subscription that was marked, or of which Pull said that there is more.
+func (q *Queue) Push(s *Subscription) {
+	if q.last == nil {
+		q.first = s
+	} else {
+		q.last.next = s
+	}
+	q.last = s
+}
+
+// Pop takes the first one out; nil if there is none.
+func (q *Queue) Pop() *Subscription {
+	s := q.first
+	if s != nil {
+		if q.first, s.next = s.next, nil; q.first == nil {
+			q.last = nil
+		}
+	}
+	return s
+}
+
+// Empty tells whether there is none.
+func (q *Queue) Empty() bool { return q.first == nil }
 
 // Place is all that a subscription knows of how far its client has come.
 type Place struct {

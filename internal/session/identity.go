@@ -207,7 +207,7 @@ func (s *Session) connect(c *command) {
 		s.review()
 	}
 	s.mu.Lock()
-	s.out.asMessage = c.Pings
+	s.pings = c.Pings
 	who = s.client.who
 	s.mu.Unlock()
 	every := s.server.conf.Ping.Milliseconds()

@@ -68,9 +68,10 @@ type Session struct {
 	requested bool // a request that carries a command is in progress
 	inFlight  int16
 	heard     int64 // Unix milliseconds of the last sign of life
+	pings     bool  // this client wants heartbeats as messages
 	entries   []*entry
-	dirty     []*hub.Subscription
-	out       said // to be said
+	dirty     hub.Queue
+	out       *said // to be said; nil if nothing is
 	outBytes  int
 	room      func() // called when there is room again; nil when nobody waits
 }
@@ -94,7 +95,7 @@ func (s *Session) Mark(sub *hub.Subscription) bool {
 	if s.closed {
 		return false
 	}
-	s.dirty = append(s.dirty, sub)
+	s.dirty.Push(sub)
 	return s.becomeReady()
 }
 
@@ -115,7 +116,8 @@ func (s *Session) push(json []byte) {
 		s.mu.Unlock()
 		return
 	}
-	s.out.messages = append(s.out.messages, json)
+	o := s.outbox()
+	o.messages = append(o.messages, json)
 	s.outBytes += len(json)
 	ready := s.becomeReady()
 	s.mu.Unlock()
@@ -130,7 +132,7 @@ func (s *Session) Say(json []byte) { s.push(json) }
 // Pong answers a ping of the transport with its payload. Only the newest counts.
 func (s *Session) Pong(payload []byte) {
 	s.mu.Lock()
-	s.out.pong = append([]byte{}, payload...)
+	s.outbox().pong = append([]byte{}, payload...)
 	ready := s.becomeReady()
 	s.mu.Unlock()
 	if ready {
@@ -163,15 +165,19 @@ func (s *Session) ReleaseRequest() {
 // call it again, and so has the time to send.
 func (s *Session) Next(w Writer, budget int) (more bool) {
 	for start := w.Len(); ; {
-		said, sub, done := s.next(w.Len() == start)
-		if done {
+		t := s.next(w.Len() == start)
+		if t.done {
 			return w.Len() > start
 		}
-		said.to(w)
-		if sub != nil {
-			s.pull(sub, w, min(quantum, max(budget-(w.Len()-start), 1)))
+		if t.said != nil {
+			t.said.to(w, t.pings)
 		}
-		if w.Len()-start >= budget {
+		if t.sub != nil {
+			s.pull(t.sub, w, min(quantum, max(budget-(w.Len()-start), 1)))
+		}
+		// Mostly there was one thing to say. Whether there is more is seen when the
+		// caller comes again.
+		if n := w.Len() - start; n >= budget || t.last && n > 0 {
 			return true
 		}
 	}
@@ -179,16 +185,13 @@ func (s *Session) Next(w Writer, budget int) (more bool) {
 
 // said is what is said to one client alone.
 type said struct {
-	messages  [][]byte
-	pong      []byte
-	ping      bool
-	asMessage bool  // this client wants heartbeats as messages
-	drain     int64 // advice to come back after so many milliseconds
+	messages [][]byte
+	pong     []byte
+	ping     bool
+	drain    int64 // advice to come back after so many milliseconds
 }
 
-func (m *said) none() bool { return m.messages == nil && m.pong == nil && !m.ping && m.drain == 0 }
-
-func (m *said) to(w Writer) {
+func (m *said) to(w Writer, pings bool) {
 	for _, json := range m.messages {
 		w.Message(json)
 	}
@@ -196,41 +199,57 @@ func (m *said) to(w Writer) {
 		w.Pong(m.pong)
 	}
 	if m.ping {
-		w.Ping(m.asMessage)
+		w.Ping(pings)
 	}
 	if m.drain > 0 {
 		w.Drain(m.drain)
 	}
 }
 
-// next takes what is to be said, and the subscription whose turn it is. If there
-// is neither, it is done, and the session is idle if it may be.
-func (s *Session) next(mayIdle bool) (m said, sub *hub.Subscription, done bool) {
+// outbox returns what is to be said, to add to it. The lock is held.
+func (s *Session) outbox() *said {
+	if s.out == nil {
+		s.out = &said{}
+	}
+	return s.out
+}
+
+// turn is a step of Next: what is to be said, then the subscription whose turn it is.
+type turn struct {
+	said  *said
+	sub   *hub.Subscription
+	pings bool
+	last  bool // there was nothing else
+	done  bool // there was nothing at all
+}
+
+// next takes the next turn. If there is none, the session is idle if it may be.
+func (s *Session) next(mayIdle bool) (t turn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
-		return m, nil, true
+		s.mu.Unlock()
+		return turn{done: true}
 	}
-	m = s.out
-	s.out, s.outBytes = said{asMessage: m.asMessage}, 0
-	s.makeRoom()
-	if len(s.dirty) == 0 {
-		s.dirty = nil
-		done = m.none()
-		s.ready = !(done && mayIdle)
-		return m, nil, done
+	if t.said = s.out; t.said != nil {
+		s.out, s.outBytes = nil, 0
+		s.makeRoom()
 	}
-	sub = s.dirty[0]
-	s.dirty[0] = nil
-	s.dirty = s.dirty[1:]
-	return m, sub, false
+	t.pings = s.pings
+	t.sub = s.dirty.Pop()
+	t.last = s.dirty.Empty()
+	if t.sub == nil {
+		t.done = t.said == nil
+		s.ready = !(t.done && mayIdle)
+	}
+	s.mu.Unlock()
+	return t
 }
 
 func (s *Session) pull(sub *hub.Subscription, w Writer, budget int) {
 	more, failure := sub.Pull(w, budget)
 	if more {
 		s.mu.Lock()
-		s.dirty = append(s.dirty, sub)
+		s.dirty.Push(sub)
 		s.mu.Unlock()
 	}
 	if failure != nil {
@@ -289,7 +308,7 @@ func (s *Session) End(why *protocol.Error) {
 	}
 	s.closed = true
 	entries := s.entries
-	s.entries, s.dirty, s.out = nil, nil, said{}
+	s.entries, s.dirty, s.out = nil, hub.Queue{}, nil
 	s.makeRoom()
 	s.mu.Unlock()
 	for _, e := range entries {
@@ -310,7 +329,7 @@ func (e *entry) end() {
 // askToLeave asks the client to come back later.
 func (s *Session) askToLeave() {
 	s.mu.Lock()
-	s.out.drain = 1 + rand.Int64N(2000)
+	s.outbox().drain = 1 + rand.Int64N(2000)
 	ready := s.becomeReady()
 	s.mu.Unlock()
 	if ready {
@@ -342,7 +361,7 @@ func (s *Session) Tick(now time.Time) time.Duration {
 	case s.closed:
 		s.mu.Unlock()
 		return 0
-	case s.waiting || s.out.ping:
+	case s.waiting || s.out != nil && s.out.ping:
 		// The last one was not answered, or the socket does not take it.
 		s.mu.Unlock()
 		s.server.stats.pongless.Add(1)
@@ -354,7 +373,7 @@ func (s *Session) Tick(now time.Time) time.Duration {
 		s.mu.Unlock()
 		return jittered - quiet
 	}
-	s.out.ping = true
+	s.outbox().ping = true
 	s.waiting = s.heartbeat == Answered
 	ready := s.becomeReady()
 	s.mu.Unlock()
