@@ -118,6 +118,7 @@ type Tuning struct {
 	TotalTailBytes int64 // of all channels; default 256 MiB
 	PageCacheBytes int64 // older publications, read for who is behind; default 64 MiB
 	Workers        int   // goroutines that fan out; default: one for each core
+	NoPoller       bool  // each connection has a goroutine, also where a poller can watch it
 }
 
 // Server is a Starling server. Its methods are safe for concurrent use.
@@ -198,7 +199,7 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	}
 	s.transports = transport.New(transport.Config{
 		Sessions: s.sessions, Cookie: o.TokenCookie, Origins: origins, LocalOrigins: o.Dev,
-		NoDeflate: l.NoCompression, Hooks: o.Observer.transport(), Logger: o.Logger,
+		NoDeflate: l.NoCompression, NoPoller: o.Hub.NoPoller, Hooks: o.Observer.transport(), Logger: o.Logger,
 	})
 	if err := s.join(o, engine); err != nil {
 		s.sessions.Close()

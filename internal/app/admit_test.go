@@ -81,7 +81,7 @@ func TestAdmissionAtRest(t *testing.T) {
 			if a.asleep.Load() {
 				t.Fatal("a connection came, and nobody looks")
 			}
-			time.Sleep(2 * admitAwake * admitProbe)
+			<-time.After(2 * admitAwake * admitProbe)
 			if synctest.Wait(); !a.asleep.Load() {
 				t.Fatal("no connection comes, and somebody looks")
 			}
@@ -90,7 +90,7 @@ func TestAdmissionAtRest(t *testing.T) {
 		if _, err := a.Accept(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * admitAwake * admitProbe)
+		<-time.After(2 * admitAwake * admitProbe)
 		if synctest.Wait(); !a.asleep.Load() || a.pause.Load() != 0 {
 			t.Errorf("at rest with a pause of %d", a.pause.Load())
 		}

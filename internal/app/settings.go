@@ -103,11 +103,12 @@ type MemorySettings struct {
 	TailBytes      int64 `conf:"tailBytes" help:"The same in bytes." default:"1048576"`
 	TotalTailBytes int64 `conf:"totalTailBytes" help:"Of all channels, in bytes." default:"268435456"`
 	PageCacheBytes int64 `conf:"pageCacheBytes" help:"Older publications, for who is behind, in bytes." default:"67108864"`
+	NoPoller       bool  `conf:"noPoller" help:"A goroutine for each connection, also where a poller can watch it."`
 }
 
 func (m *MemorySettings) tuning() starling.Tuning {
 	return starling.Tuning{
-		TailRecords: m.TailRecords, TailBytes: m.TailBytes, TotalTailBytes: m.TotalTailBytes, PageCacheBytes: m.PageCacheBytes,
+		TailRecords: m.TailRecords, TailBytes: m.TailBytes, TotalTailBytes: m.TotalTailBytes, PageCacheBytes: m.PageCacheBytes, NoPoller: m.NoPoller,
 	}
 }
 

@@ -41,7 +41,8 @@ var Scenarios = []Scenario{
 	{"publish", "durable publications over WebSocket", publish},
 	{"fanout", "server CPU per delivery: 200 readers, 50 messages a second, beside a raw write loop", fanout},
 	{"saturate", "server CPU per delivery: 500 readers, 32 publishers at full speed", saturate},
-	{"idle", "memory of a connection at rest with one subscription", idle},
+	{"hot", "one channel with 18,000 readers", hot},
+	{"idle", "memory of a connection at rest with an identity and one subscription", idle},
 	{"recover", "recovery of 100 publications", recovery},
 	{"storm", "all clients come back at once after a kill -9", storm},
 	{"slow", "readers that stall beside one that does not", slowReaders},
@@ -306,40 +307,6 @@ func saturate(ctx context.Context, o Options) ([]Figure, error) {
 		{Name: "server CPU per delivery, saturated", Value: us(after-before) / float64(r.count.Load()), Unit: "µs"},
 		{Name: "deliveries, saturated", Value: float64(r.count.Load()) / took.Seconds(), Unit: "/s"},
 		{Name: "publications meanwhile", Value: float64(acked) / took.Seconds(), Unit: "/s"},
-	}, err
-}
-
-func idle(ctx context.Context, o Options) ([]Figure, error) {
-	p, err := start(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer p.stop()
-	before, err := p.rss()
-	if err != nil {
-		return nil, err
-	}
-	r, err := subscribe(ctx, p.url, o.Conns, func(i int) string { return fmt.Sprintf("idle:%d", i%100) })
-	if err != nil {
-		return nil, err
-	}
-	defer r.close()
-	after, err := p.rss()
-	if err != nil {
-		return nil, err
-	}
-	cpu0, err := p.cpu()
-	if err != nil {
-		return nil, err
-	}
-	t := time.Now()
-	if !pause(ctx, 3*o.Duration) {
-		return nil, ctx.Err()
-	}
-	cpu1, err := p.cpu()
-	return []Figure{
-		{Name: fmt.Sprintf("memory of each of %d WebSockets at rest", o.Conns), Value: float64(after-before) / 1024 / float64(o.Conns), Unit: "KB"},
-		{Name: "CPU of the server meanwhile", Value: 100 * (cpu1 - cpu0).Seconds() / time.Since(t).Seconds(), Unit: "% of a core"},
 	}, err
 }
 
