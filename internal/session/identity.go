@@ -17,6 +17,7 @@ type client struct {
 	who     *auth.Identity // nil if anonymous
 	door    *Door          // nil if nobody asks
 	greeted bool           // the hook Connect was asked
+	pings   bool           // wants heartbeats as messages
 	checkAt int64          // Unix seconds when the expiry is looked at; 0: never
 }
 
@@ -207,7 +208,7 @@ func (s *Session) connect(c *command) {
 		s.review()
 	}
 	s.mu.Lock()
-	s.pings = c.Pings
+	s.client.pings = c.Pings
 	who = s.client.who
 	s.mu.Unlock()
 	every := s.server.conf.Ping.Milliseconds()

@@ -68,7 +68,6 @@ type Session struct {
 	requested bool // a request that carries a command is in progress
 	inFlight  int16
 	heard     int64 // Unix milliseconds of the last sign of life
-	pings     bool  // this client wants heartbeats as messages
 	entries   []*entry
 	dirty     hub.Queue
 	out       *said // to be said; nil if nothing is
@@ -234,7 +233,7 @@ func (s *Session) next(mayIdle bool) (t turn) {
 		s.out, s.outBytes = nil, 0
 		s.makeRoom()
 	}
-	t.pings = s.pings
+	t.pings = s.client.pings
 	t.sub = s.dirty.Pop()
 	t.last = s.dirty.Empty()
 	if t.sub == nil {
