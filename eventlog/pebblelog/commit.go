@@ -17,7 +17,7 @@ const (
 	maxGroupOps   = 1024
 	maxGroupBytes = 4 << 20
 	// So many groups may be applied and not yet published.
-	pipelineGroups = 4
+	pipelineGroups = 16
 )
 
 // committer is what the committer goroutine owns, but for the channels.
