@@ -15,7 +15,7 @@ import (
 
 // benchCmd is starling bench.
 type benchCmd struct {
-	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, hot, idle, recover, storm, slow. Default: all."`
+	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, channels, hot, idle, recover, storm, slow. Default: all."`
 	Duration time.Duration `help:"Of each measurement." default:"5s"`
 	Conns    int           `help:"Connections of the scenarios idle and storm." default:"10000"`
 	JSON     bool          `help:"Print JSON."`

@@ -41,6 +41,7 @@ var Scenarios = []Scenario{
 	{"publish", "durable publications over WebSocket", publish},
 	{"fanout", "server CPU per delivery: 200 readers, 50 messages a second, beside a raw write loop", fanout},
 	{"saturate", "server CPU per delivery: 500 readers, 32 publishers at full speed", saturate},
+	{"channels", "many channels with few readers each", channels},
 	{"hot", "one channel with 18,000 readers", hot},
 	{"idle", "memory of a connection at rest with an identity and one subscription", idle},
 	{"recover", "recovery of 100 publications", recovery},
@@ -259,6 +260,35 @@ func publishAt(ctx context.Context, p *process, pub *publisher, r *readers, rate
 	}
 	after, err := p.cpu()
 	return (after - before) / time.Duration(n), err
+}
+
+// channels publishes in turn on many channels, each of which has a few readers.
+func channels(ctx context.Context, o Options) ([]Figure, error) {
+	p, err := start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	const many, each, rate = 200, 10, 1000
+	name := func(i int) string { return fmt.Sprintf("room:%d", i%many) }
+	r, err := subscribe(ctx, p.url, many*each, name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	pub, err := newPublisher(ctx, p.url, 1000, 128, name)
+	if err != nil {
+		return nil, err
+	}
+	defer pub.conn.Close()
+	n := int(o.Duration.Seconds() * rate)
+	cpu, err := publishAt(ctx, p, pub, r, rate, n, n*each)
+	return []Figure{
+		{Name: fmt.Sprintf("server CPU for a publication to %d readers, %d/s over %d channels", each, rate, many), Value: us(cpu), Unit: "µs"},
+		{Name: "the same for each delivery", Value: us(cpu) / each, Unit: "µs"},
+		{Name: "latency p50 over many channels", Value: us(r.quantile(.5)) / 1000, Unit: "ms"},
+		{Name: "latency p99 over many channels", Value: us(r.quantile(.99)) / 1000, Unit: "ms"},
+	}, err
 }
 
 func saturate(ctx context.Context, o Options) ([]Figure, error) {
