@@ -40,7 +40,7 @@ export class Window {
     });
     if (script) await w.page.addInitScript(script);
     const channels = [channel].flat().map((c) => `channel=${encodeURIComponent(c)}`).join('&');
-    await w.page.goto(`${url}/?${channels}&transport=${transport}`);
+    await w.page.goto(`${url}/playground?${channels}&transport=${transport}`);
     return w;
   }
 

@@ -1,0 +1,4 @@
+import { mount } from '../ui/index.js';
+import Home from './page.js';
+
+mount(<Home />);
