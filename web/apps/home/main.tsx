@@ -1,3 +1,4 @@
+import './home.css';
 import { mount } from '../ui/index.js';
 import Home from './page.js';
 
