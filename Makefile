@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race e2e picture bench nats-bench soak clean sdk apps check-dist sdk-test apps-check
+.PHONY: help run build test check fmt lint race e2e e2e-pages picture bench nats-bench soak clean sdk apps check-dist sdk-test apps-check
 .PHONY: ot-npm ot-vectors ot-fuzz ot-bench ot-sim
 
 help: ## list the targets
@@ -82,6 +82,10 @@ sdk-test: build check-dist ## check and test the SDK, against the real server as
 e2e: build sdk-test apps-check web/e2e/node_modules ## test the SDK, and the pages in a real Chromium
 	cd web/e2e && node --test --test-reporter=spec unit/*.test.js
 	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 *.test.js
+	$(MAKE) e2e-pages
+
+e2e-pages: build web/e2e/node_modules ## look at every page in a real Chromium: light and dark, narrow and wide, all open
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=120000 pages/*.test.js
 
 picture: build web/e2e/node_modules ## take the README's picture anew
 	cd web/e2e && node picture.js ../../docs/images

@@ -1,7 +1,7 @@
 import { type MouseEvent, type ReactElement, useCallback, useEffect, useState } from 'react';
 import pages from '../pages.json';
 import { ButtonLink, LinkCard, serverURL } from '../ui/index.js';
-import { Live, LivePlace } from './live.js';
+import { Live } from './live.js';
 import { type Choice, Room } from './room.js';
 import { Sky } from './sky.js';
 import { Ways } from './ways.js';
@@ -22,6 +22,28 @@ function useRoom(): Room | null {
   return room;
 }
 
+/** The address of this page with what this window follows, and how. */
+function useHere(room: Room | null): string {
+  const [here, setHere] = useState('./');
+  useEffect(() => {
+    if (!room) return undefined;
+    const note = (): void => {
+      const url = new URL(location.href);
+      url.searchParams.set('transport', room.read().choice);
+      history.replaceState(null, '', url);
+      setHere(url.href);
+    };
+    let chosen = room.read().choice;
+    if (location.search) setHere(location.href);
+    return room.subscribe(() => {
+      if (room.read().choice === chosen) return;
+      chosen = room.read().choice;
+      note();
+    });
+  }, [room]);
+  return here;
+}
+
 /** Opens the same page beside this one if the browser lets us; otherwise the link does what links do. */
 function openBeside(e: MouseEvent<HTMLAnchorElement>): void {
   if (e.metaKey || e.ctrlKey || e.shiftKey) return;
@@ -39,6 +61,7 @@ const STEPS = [
 
 function Hero(): ReactElement {
   const room = useRoom();
+  const here = useHere(room);
   const point = useCallback((x: number, y: number) => room?.point(x, y), [room]);
   return (
     <div className="hero">
@@ -48,11 +71,11 @@ function Hero(): ReactElement {
           <h1>Every window, the same moment.</h1>
           <p className="lead">Starling is a real-time server for web applications. Channels are ordered logs on disk; browsers follow them over WebSocket, Server-Sent Events or long polling, and whoever was away gets the rest.</p>
           <div className="row">
-            <ButtonLink look="beak" size="large" icon="window" href="./" target="_blank" rel="noopener" onClick={openBeside}>Open a second window</ButtonLink>
+            <ButtonLink look="beak" size="large" icon="window" href={here} target="_blank" rel="noopener" onClick={openBeside}>Open a second window</ButtonLink>
             <ButtonLink size="large" href="playground">Look under the hood</ButtonLink>
           </div>
         </div>
-        {room ? <Live room={room} /> : <LivePlace />}
+        <Live room={room} />
         <ol className="steps">
           {STEPS.map(([title, says]) => <li key={title}><strong>{title}.</strong> <span>{says}</span></li>)}
         </ol>

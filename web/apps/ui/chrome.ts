@@ -9,7 +9,7 @@ let chosen = readTheme();
 applyTheme(chosen);
 
 function show(button: HTMLElement, theme: Theme): void {
-  button.hidden = false;
+  button.dataset.ready = '';
   button.setAttribute('aria-label', `Colours: ${WORDS[theme]}`);
   button.title = `Colours: ${WORDS[theme]}`;
   for (const part of button.querySelectorAll<HTMLElement>('[data-for]')) part.hidden = part.dataset.for !== theme;

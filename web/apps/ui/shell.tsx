@@ -33,7 +33,7 @@ export function Header({ root, page, pages, mark }: ShellProps & { readonly page
           </nav>
           <div className="shell-end">
             <div id="shell-slot" className="shell-slot" />
-            <button className="button quiet icon" type="button" data-theme-choice="" aria-label="Colours: as the system has them" hidden>
+            <button className="button quiet icon" type="button" data-theme-choice="" aria-label="Colours: as the system has them">
               <span data-for="system"><Icon name="auto" size={18} /></span>
               <span data-for="light" hidden><Icon name="sun" size={18} /></span>
               <span data-for="dark" hidden><Icon name="moon" size={18} /></span>
