@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launch, Window } from './lib/browser.js';
+import { launch } from './lib/browser.js';
+import { connection, openHome, say, stored } from './lib/home.js';
 import { Server } from './lib/server.js';
 
 let server;
@@ -15,34 +16,24 @@ after(async () => {
   await server?.stop();
 });
 
-const open = (channel, transport) => Window.open(browser, server.url, { page: '', channel, transport });
-const live = (w, name) => w.page.waitForFunction((want) => document.querySelector('.live .status')?.textContent?.startsWith(want), name ?? 'live over');
-const say = async (w, text) => {
-  await w.page.fill('.live textarea', text);
-  await w.page.press('.live textarea', 'Enter');
-};
-/** Waits until as many entries are in the log, and returns their texts. */
-const stored = async (w, n) => {
-  await w.page.waitForFunction((want) => document.querySelectorAll('.said.stored').length >= want, n);
-  return w.page.$$eval('.said.stored .said-text', (all) => all.map((e) => e.textContent));
-};
+const open = (channel, transport) => openHome(browser, server.url, { channel, transport });
 
 for (const [a, b] of [['websocket', 'poll'], ['sse', 'websocket'], ['poll', 'sse']]) {
   test(`two windows talk, and go on when the server is killed: ${a} and ${b}`, async () => {
     const channel = `home-${a}-${b}`;
     const [one, other] = [await open(channel, a), await open(channel, b)];
-    await Promise.all([live(one), live(other)]);
+    await Promise.all([connection(one), connection(other)]);
     await say(one, 'from one');
     await stored(other, 1);
     await say(other, 'from the other');
     for (const w of [one, other]) assert.deepEqual(await stored(w, 2), ['from one', 'from the other']);
     assert.equal(await one.page.locator('.said.own').count(), 1);
     await server.kill();
-    await live(one, 'waiting');
+    await connection(one, 'waiting');
     await say(one, 'while it was down');
     await one.page.waitForSelector('.said.waiting');
     await server.run();
-    await Promise.all([live(one), live(other)]);
+    await Promise.all([connection(one), connection(other)]);
     await say(other, 'and on');
     const want = ['from one', 'from the other', 'while it was down', 'and on'];
     for (const w of [one, other]) assert.deepEqual((await stored(w, 4)).toSorted(), want.toSorted());
@@ -56,7 +47,7 @@ for (const [a, b] of [['websocket', 'poll'], ['sse', 'websocket'], ['poll', 'sse
 
 test('it counts the windows, measures the way, and the second window is the same place', async () => {
   const w = await open('home-second', 'sse');
-  await live(w, 'live over SSE');
+  await connection(w, 'live over SSE');
   await w.page.waitForFunction(() => /^[\d.]+ ms$/.test(document.querySelector('#round-trip')?.textContent ?? ''));
   assert.equal(await w.page.textContent('#windows'), '1');
   const [popup] = await Promise.all([w.context.waitForEvent('page'), w.page.click('text=Open a second window')]);
@@ -69,7 +60,7 @@ test('it counts the windows, measures the way, and the second window is the same
 
 test('the transport is changed while messages come, and nothing is lost', async () => {
   const w = await open('home-switch', 'auto');
-  await live(w);
+  await connection(w);
   const want = [];
   for (const [value, word] of [['sse', 'SSE'], ['poll', 'long polling'], ['websocket', 'WebSocket']]) {
     await w.page.check(`.live input[value=${value}]`, { force: true });
@@ -77,8 +68,8 @@ test('the transport is changed while messages come, and nothing is lost', async 
       want.push(`m${want.length}`);
       await server.publish('home-switch', { from: 'x', text: want.at(-1) });
     }
-    await live(w, `live over ${word}`);
+    await connection(w, `live over ${word}`);
   }
   assert.deepEqual(await stored(w, want.length), want);
-  await w.close();
+  await w.close({ outage: true }); // what was under way is let go
 });
