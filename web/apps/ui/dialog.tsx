@@ -15,8 +15,11 @@ export function Dialog({ open, title, onClose, actions, children }: {
   useEffect(() => {
     const dialog = ref.current;
     if (!dialog || dialog.open === open) return;
-    if (open) dialog.showModal();
-    else dialog.close();
+    if (open) {
+      dialog.showModal();
+      // Into its first field, or to the first of its buttons, which is the one that does nothing.
+      dialog.querySelector<HTMLElement>('.dialog-body :is(input, textarea, select), .dialog-foot .button')?.focus();
+    } else dialog.close();
   }, [open]);
   // The dialog is its own border; what is beside it is its backdrop.
   const pressed = (e: MouseEvent<HTMLDialogElement>): void => {

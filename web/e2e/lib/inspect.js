@@ -84,9 +84,9 @@ async function opened(page) {
  *
  * @param {import('playwright-core').Browser} browser
  * @param {string} url
- * @param {{status?: number, width: number, colorScheme: 'light' | 'dark', prepare?: (page: import('playwright-core').Page) => Promise<unknown>, picture?: string}} o
+ * @param {{status?: number, width: number, colorScheme: 'light' | 'dark', prepare?: (page: import('playwright-core').Page) => Promise<unknown>}} o
  */
-export async function inspect(browser, url, { status = 200, width, colorScheme, prepare, picture }) {
+export async function inspect(browser, url, { status = 200, width, colorScheme, prepare }) {
   const context = await browser.newContext({ viewport: { width, height: width < 600 ? 740 : 800 }, colorScheme, reducedMotion: 'reduce' });
   const page = await context.newPage();
   const faults = [];
@@ -105,15 +105,19 @@ export async function inspect(browser, url, { status = 200, width, colorScheme, 
   if (answer?.status() !== status) faults.push(`status: ${answer?.status()} instead of ${status}`);
   await page.evaluate(axe);
   faults.push(...(await violations(page)), ...(await wide(page)));
-  if (picture) await page.screenshot({ path: picture, fullPage: true });
+  // To its end, for what only comes into sight there, and back.
+  await page.evaluate(async () => {
+    for (const y of [document.documentElement.scrollHeight, 0]) {
+      scrollTo(0, y);
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    }
+  });
+  // Before anything is opened: that moves what is below, as it should.
+  const { shift, shifted } = await page.evaluate(() => window.seen);
+  if (shift >= SHIFT) faults.push(`shift: the layout has shifted by ${shift}: ${[...new Set(shifted)].slice(0, 6).join(', ')}`);
   const { faults: more, opened: count } = await opened(page);
   faults.push(...more);
-  // To its end and back, for what only comes into sight there.
-  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0)))));
-  const seen = await page.evaluate(() => window.seen);
-  if (seen.shift >= SHIFT) faults.push(`shift: the layout has shifted by ${seen.shift}: ${[...new Set(seen.shifted)].slice(0, 6).join(', ')}`);
-  faults.push(...seen.policy.map((p) => `policy: ${p}`));
+  faults.push(...(await page.evaluate(() => window.seen.policy)).map((p) => `policy: ${p}`));
   await context.close();
   return { faults: [...new Set(faults)], opened: count };
 }
