@@ -101,12 +101,15 @@ export class Inspector {
   list(frames) {
     if (this.paused) return;
     const list = this.$('frames');
+    const scroller = this.$('frame-list');
+    const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
     for (const f of frames.list) {
       if (f.n <= this.shown) continue;
       this.shown = f.n;
-      list.prepend(row(f));
+      list.append(row(f));
     }
-    while (list.childElementCount > MOST) list.lastElementChild?.remove();
+    while (list.childElementCount > MOST) list.firstElementChild?.remove();
+    if (atEnd) scroller.scrollTop = scroller.scrollHeight;
   }
 }
 
