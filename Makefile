@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race e2e picture bench nats-bench soak clean sdk check-dist sdk-test
+.PHONY: help run build test check fmt lint race e2e e2e-pages picture bench nats-bench soak clean sdk apps check-dist sdk-test apps-check
 .PHONY: ot-npm ot-vectors ot-fuzz ot-bench ot-sim
 
 help: ## list the targets
@@ -61,22 +61,37 @@ web/sdk/node_modules: web/sdk/package-lock.json
 sdk: web/sdk/node_modules ## build the SDK, into web/dist as well, and print its size
 	cd web/sdk && npm run --silent build && npm run --silent size
 
-check-dist: web/sdk/node_modules ## fail if web/dist is not what web/sdk makes
+web/apps/node_modules: web/apps/package-lock.json
+	cd web/apps && npm ci --no-audit --no-fund
+	@touch $@
+
+apps: web/apps/node_modules ## build the pages, into web/dist
+	cd web/apps && npm run --silent build
+
+apps-check: web/apps/node_modules ## type-check and lint the pages
+	cd web/apps && npm run --silent check
+
+check-dist: web/sdk/node_modules web/apps/node_modules ## fail if web/dist is not what web/sdk and web/apps make
 	cd web/sdk && npm run --silent stale
+	cd web/apps && npm run --silent stale
 
 sdk-test: build check-dist ## check and test the SDK, against the real server as well
 	cd web/sdk && npm run --silent check && STARLING_TEST_BINARY=$(CURDIR)/bin/starling npm test
 	cd web/sdk && npm run --silent build && npm run --silent size
 
-e2e: build sdk-test web/e2e/node_modules ## test the SDK, and the pages in a real Chromium
-	cd web/e2e && npx tsc -p . && node --test --test-reporter=spec unit/*.test.js
+e2e: build sdk-test apps-check web/e2e/node_modules ## test the SDK, and the pages in a real Chromium
+	cd web/e2e && node --test --test-reporter=spec unit/*.test.js
 	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 *.test.js
+	$(MAKE) e2e-pages
+
+e2e-pages: build web/e2e/node_modules ## look at every page in a real Chromium: light and dark, narrow and wide, all open
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=120000 pages/*.test.js
 
 picture: build web/e2e/node_modules ## take the README's picture anew
 	cd web/e2e && node picture.js ../../docs/images
 
 clean: ## remove what was built
-	rm -rf bin web/e2e/node_modules web/sdk/node_modules web/sdk/dist
+	rm -rf bin web/e2e/node_modules web/apps/node_modules web/sdk/node_modules web/sdk/dist
 
 OT_JS := ot/testdata/js
 OT_SEED ?= 1

@@ -20,7 +20,8 @@ func TestBasePath(t *testing.T) {
 		text   string
 	}{
 		"/a/rt/":                          {200, "<html"},
-		"/a/rt/style.css":                 {200, "{"},
+		"/a/rt/ui/ui.css":                 {200, "{"},
+		"/a/rt/playground":                {200, "<html"},
 		"/a/rt/healthz":                   {200, "ok"},
 		"/a/rt/readyz":                    {200, "ready"},
 		"/a/rt/metrics":                   {200, "starling_sessions 0"},

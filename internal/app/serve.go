@@ -221,6 +221,7 @@ func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 		registerPprof(mux)
 	}
 	mux.Handle("/sdk/", web.SDK())
+	mux.Handle("/ui/", web.UI())
 	if c.Apps {
 		mux.Handle("/", web.Handler(c.BasePath))
 	} else {

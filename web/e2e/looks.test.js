@@ -80,15 +80,15 @@ test('everything can be done with the keyboard, in the order in which it stands'
   const w = await Window.open(browser, server.url, { channel: 'keys' });
   await w.state('live');
   const stops = [];
-  for (let i = 0; i < 19; i++) {
+  for (let i = 0; i < 22; i++) {
     await w.page.keyboard.press('Tab');
     stops.push(await w.page.evaluate(() => {
       const e = document.activeElement;
       const ring = getComputedStyle(e.matches('[type=radio]') ? e.nextElementSibling : e).outlineStyle;
-      return `${e.id || e.name || (e.role === 'log' ? 'log' : e.matches('textarea, .places') ? e.ariaLabel : e.textContent.trim())}${ring === 'none' ? ' (no ring)' : ''}`;
+      return `${e.id || e.name || (e.role === 'log' ? 'log' : e.matches('textarea, .places, [data-theme-choice]') ? e.ariaLabel : e.textContent.trim())}${ring === 'none' ? ' (no ring)' : ''}`;
     }));
   }
-  assert.deepEqual(stops, ['Skip to the channels', 'Starling', 'connect', 'transport', 'channel', 'Join', 'name', 'second', 'To the server you are anonymous', 'From a terminal, from a page',
+  assert.deepEqual(stops, ['Skip to the content', 'Starling', 'Home', 'Playground', 'Colours: as the system has them', 'connect', 'transport', 'channel', 'Join', 'name', 'second', 'To the server you are anonymous', 'From a terminal, from a page',
     '✕', 'log', 'Pointers signals, not stored', 'Message to keys', 'Send', 'Positions', 'pause', 'copy-frames', 'frame-list']);
   await w.page.focus('[name=transport]:checked');
   await w.page.keyboard.press('ArrowRight');

@@ -1,17 +1,18 @@
-// Takes the picture for the README from the real page: two windows side by side, one
-// file for light and one for dark.
+// Takes the pictures for the README and the docs from the real pages, in light and dark: two windows side by side, and
+// pages on a phone and on a desk.
 //
 //	node picture.js FOLDER
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { launch, Window } from './lib/browser.js';
+import { launch } from './lib/browser.js';
+import { connection, openHome, say, stored } from './lib/home.js';
 import { Server } from './lib/server.js';
 
 const folder = process.argv[2] ?? '.';
 await mkdir(folder, { recursive: true });
-const width = 700;
-const height = 900;
+const width = 660;
+const height = 1060;
 
 const said = [
   [0, 'I kill the server every few minutes. Has anything been lost on your side?'],
@@ -24,51 +25,81 @@ const said = [
 
 const server = await Server.start();
 const browser = await launch();
+
+/** Writes a picture as WebP, which the browser makes of it. */
+async function write(name, png) {
+  const page = await browser.newPage();
+  const url = await page.evaluate(async (data) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${data}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    canvas.getContext('2d')?.drawImage(image, 0, 0);
+    return canvas.toDataURL('image/webp', 0.86);
+  }, png.toString('base64'));
+  await writeFile(path.join(folder, `${name}.webp`), Buffer.from(url.split(',')[1], 'base64'));
+  await page.close();
+}
+
+/** The view of a page when it has come to rest, from its top. */
+async function shot(page) {
+  await page.evaluate(() => {
+    document.activeElement?.blur();
+    scrollTo(0, 0);
+  });
+  return page.screenshot();
+}
+
+let ids = [];
 for (const colorScheme of ['light', 'dark']) {
   const context = { channel: 'lobby', colorScheme, viewport: { width, height }, deviceScaleFactor: 2, reducedMotion: 'reduce', locale: 'en-GB' };
-  const windows = [await Window.open(browser, server.url, context), await Window.open(browser, server.url, { ...context, transport: 'sse' })];
-  for (const [i, name] of ['Hazel Finch', 'Misty Curlew'].entries()) {
-    await windows[i].state('live');
-    await windows[i].page.fill('#name', name);
-    await windows[i].page.press('#name', 'Tab');
-  }
-  if (colorScheme === 'light') {
-    for (const [n, [who, text]] of said.entries()) {
-      await windows[who].say(text);
-      for (const w of windows) await w.stored(n + 1);
-      if (n === 3) {
-        await server.kill();
-        await server.run();
-        for (const w of windows) await w.state('live');
-      }
-    }
-    // So that the second picture shows the same visitors in the same windows.
-    said.ids = await Promise.all(windows.map((w) => w.page.evaluate(() => sessionStorage.getItem('starling.window'))));
-  } else {
+  const windows = [await openHome(browser, server.url, { ...context, transport: 'websocket' }), await openHome(browser, server.url, { ...context, transport: 'sse' })];
+  if (colorScheme === 'dark') {
+    // The same visitors in the same windows as in the first picture.
     for (const [i, w] of windows.entries()) {
-      await w.page.evaluate((id) => sessionStorage.setItem('starling.window', id), said.ids[i]);
+      await w.page.evaluate((id) => sessionStorage.setItem('starling.window', id), ids[i]);
       await w.page.reload();
-      await w.state('live');
     }
   }
+  for (const [i, name] of ['Hazel Finch', 'Misty Curlew'].entries()) {
+    await connection(windows[i]);
+    await windows[i].page.fill('.live-name input', name);
+  }
+  for (const [n, [who, text]] of colorScheme === 'light' ? said.entries() : []) {
+    await say(windows[who], text);
+    for (const w of windows) await stored(w, n + 1);
+    if (n !== 3) continue;
+    await server.kill();
+    await server.run();
+    for (const w of windows) await connection(w);
+  }
+  ids = await Promise.all(windows.map((w) => w.page.evaluate(() => sessionStorage.getItem('starling.window'))));
   const shots = [];
   for (const w of windows) {
-    await w.stored(said.length);
-    await w.page.evaluate(() => {
-      document.activeElement?.blur();
-      scrollTo(0, 0);
-    });
-    shots.push((await w.page.screenshot()).toString('base64'));
+    await stored(w, said.length);
+    await w.page.waitForFunction(() => document.querySelector('#windows')?.textContent === '2' && document.querySelector('#round-trip')?.textContent !== '–');
+    shots.push((await shot(w.page)).toString('base64'));
   }
   // Both on one sheet.
   const sheet = await (await browser.newContext({ viewport: { width: 2 * width + 72, height: height + 48 }, deviceScaleFactor: 1.5 })).newPage();
-  const [back, edge] = colorScheme === 'light' ? ['#e4e2d8', '#c9c6b8'] : ['#08090e', '#2d3040'];
+  const [back, edge] = colorScheme === 'light' ? ['#dde4e4', '#c3cdcd'] : ['#06090c', '#2a363c'];
   await sheet.setContent(`<style>body{margin:0;display:flex;gap:24px;padding:24px;background:${back}}
     img{width:${width}px;height:${height}px;border-radius:12px;outline:1px solid ${edge};box-shadow:0 12px 32px #0003}</style>
     ${shots.map((s) => `<img alt="" src="data:image/png;base64,${s}">`).join('')}`);
-  await sheet.screenshot({ path: path.join(folder, `two-windows-${colorScheme}.png`) });
+  await write(`two-windows-${colorScheme}`, await sheet.screenshot());
   await sheet.context().close();
   for (const w of windows) await w.close({ outage: true });
+
+  for (const [device, viewport] of Object.entries({ phone: { width: 360, height: 740 }, desk: { width: 1280, height: 800 } })) {
+    for (const [name, route] of [['home', '?channel=lobby'], ['design', 'design#controls'], ['playground', 'playground?channel=lobby']]) {
+      const view = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce', locale: 'en-GB' });
+      const page = await view.newPage();
+      await page.goto(`${server.url}/${route}`, { waitUntil: 'networkidle' });
+      if (name !== 'design') await page.waitForSelector('.stored');
+      await write(`${name}-${device}-${colorScheme}`, name === 'design' ? await page.screenshot() : await shot(page));
+      await view.close();
+    }
+  }
 }
 await browser.close();
 await server.stop();

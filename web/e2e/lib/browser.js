@@ -17,7 +17,7 @@ const AWAY = /net::ERR_|WebSocket connection to|the server responded with a stat
 
 /** A visitor's window on the page. */
 export class Window {
-  static async open(browser, url, { channel = 'e2e', transport = 'websocket', script, ...context } = {}) {
+  static async open(browser, url, { page = 'playground', channel = 'e2e', transport = 'websocket', script, ...context } = {}) {
     const w = new Window();
     w.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...context });
     w.page = await w.context.newPage();
@@ -40,7 +40,7 @@ export class Window {
     });
     if (script) await w.page.addInitScript(script);
     const channels = [channel].flat().map((c) => `channel=${encodeURIComponent(c)}`).join('&');
-    await w.page.goto(`${url}/?${channels}&transport=${transport}`);
+    await w.page.goto(`${url}/${page}?${channels}&transport=${transport}`);
     return w;
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Frames, MOST, size } from '../../page/js/frames.js';
-import { hueOf, randomId } from '../../page/js/names.js';
+import { Frames, MOST, size } from '../../apps/playground/frames.js';
+import { hueOf, randomId } from '../../apps/playground/names.js';
 
 test('the newest frames are kept and all are counted, in bytes', () => {
   const f = new Frames();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Ledger, MOST } from '../../page/js/ledger.js';
+import { Ledger, MOST } from '../../apps/playground/ledger.js';
 
 const publication = (offset, more = {}) => ({ channel: 'c', offset, id: `id${offset}`, data: { text: `m${offset}` }, time: 0, ...more });
 const ledger = () => new Ledger((key) => key.startsWith('me.'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { KEEPS, Outbox } from '../../page/js/outbox.js';
+import { KEEPS, Outbox } from '../../apps/playground/outbox.js';
 
 function store() {
   const items = new Map();
