@@ -43,8 +43,9 @@ func (d *Doc) apply(update []byte, origin any, v2 bool) (Applied, error) {
 	if len(d.s.Arena)+len(update) > maxArena {
 		return Applied{}, ErrLimit
 	}
+	d.s.Expect(len(update))
 	opened := d.begin(origin, false)
-	d.prog = progress{stale: v2}
+	d.prog = progress{}
 	err := d.applyBlocks(update, v2)
 	d.retryDeletes()
 	t := d.tx
@@ -52,10 +53,13 @@ func (d *Doc) apply(update []byte, origin any, v2 bool) (Applied, error) {
 	whole := err == nil && !d.prog.stale && !d.prog.woken
 	var out Applied
 	if opened {
-		if changed && whole {
+		if changed && whole && !v2 {
 			out.Update = update
 		} else if changed {
 			d.want = true
+			if whole {
+				d.writer.Grow(2 * len(update)) // v1 is longer
+			}
 		}
 		d.commit()
 		if out.Update == nil {
@@ -301,7 +305,7 @@ func (d *Doc) applyBlock(b *codec.Block, c, oc, rc, pc, offset uint32) {
 		it.OriginC, it.OriginK = oc, uint32(b.Origin.Clock)
 	}
 	if b.HasRight {
-		it.Right = d.cleanStart(rc, uint32(b.Right.Clock))
+		it.Right = d.startRight(it.Left, rc, uint32(b.Right.Clock))
 		it.RightC, it.RightK = rc, uint32(b.Right.Clock)
 		if r := s.At(it.Right); r.Ref == codec.GC {
 			it.RightK = r.Clock
@@ -411,15 +415,15 @@ func (d *Doc) deleteRange(c, clock, end uint32) (any bool) {
 	s := &d.s
 	p := s.Find(c, clock)
 	i := s.ItemAt(c, p)
-	if !s.IsDeleted(i) && s.Clock(i) < clock {
-		d.split(i, p, clock-s.Clock(i))
+	if at := s.ClockAt(c, p); at < clock && !s.IsDeleted(i) {
+		d.split(i, p, clock-at)
 		p = s.Find(c, clock)
 	}
 	for ok := true; ok; p, ok = s.Next(c, p) {
-		i := s.ItemAt(c, p)
-		if s.Clock(i) >= end {
+		if s.ClockAt(c, p) >= end {
 			break
 		}
+		i := s.ItemAt(c, p)
 		if s.IsDeleted(i) {
 			continue
 		}

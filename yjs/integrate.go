@@ -56,6 +56,18 @@ func (d *Doc) cleanStart(c, clock uint32) int32 {
 	return i
 }
 
+// startRight is cleanStart for what is likely to follow item left, which may be none.
+func (d *Doc) startRight(left int32, c, clock uint32) int32 {
+	if left != store.None {
+		if r := d.s.At(left).Right; r != store.None {
+			if it := d.s.At(r); it.Clock == clock && it.Client == c {
+				return r
+			}
+		}
+	}
+	return d.cleanStart(c, clock)
+}
+
 // cleanEnd gives the item that ends with a clock, splitting one if need be.
 func (d *Doc) cleanEnd(c, clock uint32) int32 {
 	p := d.s.Find(c, clock)

@@ -223,7 +223,7 @@ func (d *Doc) collect(spans []span) {
 	for _, r := range spans {
 		for p, ok := s.Find(r.client, r.clock), true; ok; p, ok = s.Next(r.client, p) {
 			i := s.ItemAt(r.client, p)
-			if s.Clock(i) >= r.clock+r.n {
+			if s.ClockAt(r.client, p) >= r.clock+r.n {
 				break
 			}
 			if s.IsTomb(i) {
@@ -306,7 +306,7 @@ func (d *Doc) mergeLefts(c uint32, p store.Place) (store.Place, int) {
 // mergeBack tries to merge every item from p back to the one that starts at or
 // after clock with its left neighbours.
 func (d *Doc) mergeBack(c uint32, p store.Place, clock uint32) {
-	for ok := true; ok && d.s.Clock(d.s.ItemAt(c, p)) >= clock; {
+	for ok := true; ok && d.s.ClockAt(c, p) >= clock; {
 		p, _ = d.mergeLefts(c, p)
 		p, ok = d.s.Prev(c, p)
 	}
@@ -315,7 +315,7 @@ func (d *Doc) mergeBack(c uint32, p store.Place, clock uint32) {
 // mergeNew merges the structs that a transaction added.
 func (d *Doc) mergeNew(c, before uint32) {
 	s := &d.s
-	first := s.Clock(s.ItemAt(c, s.Find(c, before)))
+	first := s.ClockAt(c, s.Find(c, before))
 	d.mergeBack(c, s.LastPlace(c), first)
 }
 

@@ -26,7 +26,9 @@ func readDeleteSet(r *lib0.Reader, v2 bool, ds DeleteSet) DeleteSet {
 		client, n := r.Uint(), r.Uint()
 		if n > uint64(r.Left()/2) {
 			r.Fail()
+			break
 		}
+		ds = slices.Grow(ds, int(n))
 		end := uint64(0)
 		for ; n > 0 && !r.Bad; n-- {
 			clock, length := r.Uint(), r.Uint()

@@ -130,7 +130,8 @@ func (d *Reader) Next(b *Block) bool {
 
 func (d *Reader) block(b *Block) {
 	info := d.info()
-	*b = Block{ID: ID{d.client, d.clock}, Ref: info & 0x1f}
+	b.ID, b.Ref = ID{d.client, d.clock}, info&0x1f
+	b.HasOrigin, b.HasRight, b.HasKey, b.BodyJSON, b.Parented = false, false, false, false, ParentNone
 	switch b.Ref {
 	case GC:
 		b.Len = d.length()
@@ -328,8 +329,7 @@ func (d *Reader) str() ([]byte, int) {
 	if d.cols != nil {
 		return d.cols.strings.Next()
 	}
-	s := d.r.String()
-	return s, lib0.UTF16Len(s)
+	return d.r.Text()
 }
 
 func (d *Reader) key() []byte {

@@ -1,6 +1,10 @@
 package codec
 
-import "github.com/starling-rt/starling/yjs/internal/lib0"
+import (
+	"slices"
+
+	"github.com/starling-rt/starling/yjs/internal/lib0"
+)
 
 // A Writer writes an update. Blocks of one client must follow one another; a new
 // client or Section starts a section.
@@ -45,6 +49,9 @@ func (w *Writer) Reset(v2 bool) {
 		w.cols = &columnWriters{}
 	}
 }
+
+// Grow makes room for about size bytes.
+func (w *Writer) Grow(size int) { w.rest = slices.Grow(w.rest, size) }
 
 // Trim gives up the writer's memory if it is more than so many bytes.
 func (w *Writer) Trim(most int) {

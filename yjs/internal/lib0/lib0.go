@@ -58,13 +58,13 @@ func (r *Reader) Uint() uint64 {
 		}
 	}
 	var n uint64
-	for shift := 0; shift < 63; shift += 7 {
-		b := r.Byte()
-		n |= uint64(b&0x7f) << shift
-		if n > MaxInt {
+	for i, b := range r.Buf[r.Pos:] {
+		n |= uint64(b&0x7f) << (7 * i)
+		if n > MaxInt || i > 8 {
 			break
 		}
 		if b < 0x80 {
+			r.Pos += i + 1
 			return n
 		}
 	}
@@ -107,12 +107,22 @@ func (r *Reader) Bytes() []byte { return r.Take(r.Uint()) }
 
 // String reads a string as a view of Buf; invalid UTF-8 is a fault.
 func (r *Reader) String() []byte {
-	s := r.Bytes()
-	if !utf8.Valid(s) {
-		r.Fail()
-		return nil
-	}
+	s, _ := r.Text()
 	return s
+}
+
+// Text reads a string and gives its UTF-16 length as well.
+func (r *Reader) Text() (s []byte, units int) {
+	s = r.Bytes()
+	n := asciiLen(s)
+	if n == len(s) {
+		return s, n
+	}
+	if !utf8.Valid(s[n:]) {
+		r.Fail()
+		return nil, 0
+	}
+	return s, n + utf16Len(s[n:])
 }
 
 // Float32 and Float64 read big-endian floats.
@@ -167,12 +177,24 @@ func AppendString(b []byte, s string) []byte {
 
 // UTF16Len is the number of UTF-16 units of valid UTF-8.
 func UTF16Len(s []byte) int {
-	n := 0
+	n := asciiLen(s)
+	return n + utf16Len(s[n:])
+}
+
+// asciiLen is the length of the ASCII that s begins with.
+func asciiLen(s []byte) (n int) {
 	for len(s)-n >= 8 && binary.LittleEndian.Uint64(s[n:])&0x8080808080808080 == 0 {
 		n += 8
 	}
-	for i := n; i < len(s); i++ {
-		switch c := s[i]; {
+	for n < len(s) && s[n] < utf8.RuneSelf {
+		n++
+	}
+	return n
+}
+
+func utf16Len(s []byte) (n int) {
+	for _, c := range s {
+		switch {
 		case c < 0x80, c >= 0xc0 && c < 0xf0:
 			n++
 		case c >= 0xf0:

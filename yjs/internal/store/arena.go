@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/lib0"
 )
@@ -170,9 +172,21 @@ func (s *Store) DropContent(it *Item) {
 	it.A, it.B = 0, 0
 }
 
-// Compact rewrites the arena without its dead bytes once they are most of it.
+// Expect makes room for the content of an update of so many bytes, as a guess, when
+// it is the first and may be all of the document.
+func (s *Store) Expect(n int) {
+	if s.Arena == nil && n > 4096 {
+		s.Arena = make([]byte, 0, n/2)
+	}
+}
+
+// Compact rewrites the arena without its dead bytes, and without its free room, once
+// they are much of it.
 func (s *Store) Compact() {
 	if s.dead < 4096 || s.dead < len(s.Arena)/2 {
+		if free := cap(s.Arena) - len(s.Arena); free > 4096 && free > len(s.Arena)/2 {
+			s.Arena = slices.Clone(s.Arena)
+		}
 		return
 	}
 	fresh := make([]byte, 0, len(s.Arena)-s.dead+1024)

@@ -95,8 +95,8 @@ func (s *Store) DeleteSet() codec.DeleteSet {
 	var ds codec.DeleteSet
 	for _, c := range s.Descending() {
 		id := s.Clients[c].ID
-		for _, block := range s.Clients[c].blocks {
-			for _, i := range block {
+		for _, b := range s.Clients[c].blocks {
+			for _, i := range b.items {
 				clock, n := s.deletedAt(i)
 				if n == 0 {
 					continue

@@ -45,12 +45,14 @@ func (s *Store) checkClient(c uint32) error {
 	var clock uint32
 	v := s.View()
 	for b, block := range cl.blocks {
-		if len(cl.starts) != len(cl.blocks) || cl.starts[b] != clock {
+		if len(cl.starts) != len(cl.blocks) || cl.starts[b] != clock || block.clocks != nil && len(block.clocks) != len(block.items) {
 			return fmt.Errorf("client %d: block %d starts elsewhere", cl.ID, b)
 		}
-		for _, i := range block {
+		for k, i := range block.items {
 			it := v.At(i)
 			switch {
+			case block.clock(k, cl.starts[b]) != clock:
+				return fmt.Errorf("client %d: item at clock %d is listed elsewhere", cl.ID, it.Clock)
 			case it.Clock != clock || it.N == 0 || it.Client != c:
 				return fmt.Errorf("client %d: item at clock %d where %d is due", cl.ID, it.Clock, clock)
 			case it.Ref != codec.GC && (it.Left != None && s.right(it.Left) != i || it.Right != None && s.left(it.Right) != i):

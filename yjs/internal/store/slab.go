@@ -44,9 +44,8 @@ func (s *slab) Alloc(it Item) int32 {
 		s.chunks, s.tombs = append(s.chunks, c), append(s.tombs, 0)
 		n++
 	}
-	c := append(s.chunks[n-1], it)
-	s.chunks[n-1] = c
-	i := int32((n-1)<<chunkBits + len(c) - 1)
+	i := int32((n-1)<<chunkBits + len(s.chunks[n-1]))
+	s.chunks[n-1] = append(s.chunks[n-1], it)
 	s.came(i, &it)
 	return i
 }

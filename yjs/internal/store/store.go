@@ -1,7 +1,6 @@
 package store
 
 import (
-	"slices"
 	"unsafe"
 
 	"github.com/starling-rt/starling/yjs/internal/codec"
@@ -103,10 +102,7 @@ type client struct {
 	Before uint32 // state before the transaction numbered stamp
 	Stamp  uint32
 	room   room
-	hitB   int32 // where the last look-up ended
-	hitO   int32
-	blocks [][]int32 // the items in order of clock, in blocks of at most blockMax
-	starts []uint32  // the clock at which each block starts
+	index
 }
 
 // A room is arena bytes that are kept free behind the content of the item that a
@@ -116,8 +112,6 @@ type room struct {
 	at   uint32 // where it begins: the content of item ends there, or the room is void
 	n    uint32
 }
-
-const blockMax = 512
 
 // An arena holds the contents of a document's items.
 type arena struct {
@@ -366,177 +360,6 @@ func (s *Store) rootNamed(name int32) int32 {
 func (s *Store) NewType(holder int32, kind uint8, name int32) int32 {
 	s.Types = append(s.Types, ytype{Item: holder, Start: None, Name: name, Entry: None, Kind: kind})
 	return int32(len(s.Types) - 1)
-}
-
-// A Place is where an item stands in its client's index.
-type Place struct{ b, o int }
-
-// Find gives the place of the item that holds a clock, which must be below the
-// client's state.
-func (s *Store) Find(c, clock uint32) Place {
-	cl := &s.Clients[c]
-	lastB := len(cl.blocks) - 1
-	last := cl.blocks[lastB]
-	if s.Clock(last[len(last)-1]) <= clock {
-		return Place{lastB, len(last) - 1}
-	}
-	if hb, ho := int(cl.hitB), int(cl.hitO); hb <= lastB && ho < len(cl.blocks[hb]) && s.open(cl.blocks[hb][ho]) {
-		it := s.At(cl.blocks[hb][ho])
-		if clock >= it.Clock && clock < it.End() {
-			return Place{hb, ho}
-		}
-		if clock >= it.End() && ho+1 < len(cl.blocks[hb]) && s.open(cl.blocks[hb][ho+1]) {
-			if it = s.At(cl.blocks[hb][ho+1]); clock < it.End() {
-				cl.hitO++
-				return Place{hb, ho + 1}
-			}
-		}
-	}
-	b := cl.block(clock)
-	block := cl.blocks[b]
-	lo, hi := 0, len(block)-1
-	// In a block of single units the place is known.
-	if k := int(clock - cl.starts[b]); k <= hi {
-		if s.Clock(block[k]) == clock {
-			cl.hitB, cl.hitO = int32(b), int32(k)
-			return Place{b, k}
-		}
-		hi = k
-	}
-	for lo < hi {
-		mid := int(uint(lo+hi+1) >> 1)
-		if s.Clock(block[mid]) <= clock {
-			lo = mid
-		} else {
-			hi = mid - 1
-		}
-	}
-	cl.hitB, cl.hitO = int32(b), int32(lo)
-	return Place{b, lo}
-}
-
-// block gives the block that holds a clock.
-func (cl *client) block(clock uint32) int {
-	n := len(cl.starts)
-	if n == 1 {
-		return 0
-	}
-	// Clocks are spread evenly, more or less: guess first, and search around there.
-	lo, hi := 0, n // starts[lo] <= clock < starts[hi]
-	b := int(uint64(clock) * uint64(n) / uint64(cl.State))
-	for step := 1; hi-lo > 1; step *= 2 {
-		if cl.starts[b] <= clock {
-			lo = b
-			b = min(b+step, hi-1)
-		} else {
-			hi = b
-			b = max(b-step, lo)
-		}
-		if b == lo {
-			break
-		}
-	}
-	for hi-lo > 1 {
-		mid := int(uint(lo+hi) >> 1)
-		if cl.starts[mid] <= clock {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	return lo
-}
-
-func (s *Store) ItemAt(c uint32, p Place) int32 { return s.Clients[c].blocks[p.b][p.o] }
-
-// Next gives the place after p; ok is false at the end.
-func (s *Store) Next(c uint32, p Place) (Place, bool) {
-	blocks := s.Clients[c].blocks
-	if p.o+1 < len(blocks[p.b]) {
-		return Place{p.b, p.o + 1}, true
-	}
-	return Place{p.b + 1, 0}, p.b+1 < len(blocks)
-}
-
-// Prev gives the place before p; ok is false at the start.
-func (s *Store) Prev(c uint32, p Place) (Place, bool) {
-	if p.o > 0 {
-		return Place{p.b, p.o - 1}, true
-	}
-	if p.b == 0 {
-		return p, false
-	}
-	return Place{p.b - 1, len(s.Clients[c].blocks[p.b-1]) - 1}, true
-}
-
-func (s *Store) LastPlace(c uint32) Place {
-	blocks := s.Clients[c].blocks
-	return Place{len(blocks) - 1, len(blocks[len(blocks)-1]) - 1}
-}
-
-// Push appends the client's newest item.
-func (s *Store) Push(c uint32, i int32) {
-	cl := &s.Clients[c]
-	n := len(cl.blocks)
-	if n == 0 || len(cl.blocks[n-1]) >= blockMax {
-		var b []int32
-		if n > 0 {
-			b = make([]int32, 0, blockMax)
-		}
-		cl.blocks, cl.starts = append(cl.blocks, b), append(cl.starts, s.Clock(i))
-		n++
-	}
-	cl.blocks[n-1] = append(cl.blocks[n-1], i)
-	cl.State = s.At(i).End()
-}
-
-// InsertAfter puts an item into the index after p and gives its place.
-func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
-	cl := &s.Clients[c]
-	block := cl.blocks[p.b]
-	if len(block) >= blockMax {
-		half := len(block) / 2
-		right := make([]int32, len(block)-half, blockMax)
-		copy(right, block[half:])
-		cl.blocks[p.b] = block[:half]
-		cl.blocks = slices.Insert(cl.blocks, p.b+1, right)
-		cl.starts = slices.Insert(cl.starts, p.b+1, s.Clock(right[0]))
-		if p.o >= half {
-			p = Place{p.b + 1, p.o - half}
-		}
-		block = cl.blocks[p.b]
-	}
-	at := p.o + 1
-	block = append(block, 0)
-	copy(block[at+1:], block[at:])
-	block[at] = i
-	cl.blocks[p.b] = block
-	return Place{p.b, at}
-}
-
-// RemoveAt takes the item at p out of the index.
-func (s *Store) RemoveAt(c uint32, p Place) {
-	cl := &s.Clients[c]
-	block := cl.blocks[p.b]
-	if len(block) == 1 {
-		cl.blocks, cl.starts = slices.Delete(cl.blocks, p.b, p.b+1), slices.Delete(cl.starts, p.b, p.b+1)
-		return
-	}
-	cl.blocks[p.b] = append(block[:p.o], block[p.o+1:]...)
-	if p.o == 0 {
-		cl.starts[p.b] = s.Clock(cl.blocks[p.b][0])
-	}
-}
-
-// Each calls f for every item of a client. Packed tombstones are for reading, until f
-// returns.
-func (s *Store) Each(c uint32, f func(i int32, it *Item)) {
-	v := s.View()
-	for _, block := range s.Clients[c].blocks {
-		for _, i := range block {
-			f(i, v.At(i))
-		}
-	}
 }
 
 func (s *Store) DropRedone(it *Item) {
