@@ -111,7 +111,7 @@ func TestForgedPlaces(t *testing.T) {
 			w := codec.NewWriter(false, 0)
 			w.Block(&x, 0)
 			u := w.Finish(nil)
-			b.s.Scan.Forget(&b.s)
+			b.s.Scan.Forget()
 			mustApply(t, a, u, false)
 			mustApply(t, b, u, false)
 			if x, y := order(a), order(b); !slices.Equal(x, y) {

@@ -35,7 +35,7 @@ func (d *Doc) split(i int32, p store.Place, k uint32) int32 {
 	}
 	s.InsertAfter(r.Client, p, j)
 	s.RoomTo(i, j)
-	s.Scan.Split(s, i, j)
+	s.Scan.Split(i, j)
 	if r.Key == store.None && r.Parent != store.None && s.Types[r.Parent].Indexed {
 		s.Positions[r.Parent].Split(s, i, j)
 	}

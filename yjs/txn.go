@@ -261,7 +261,7 @@ func (d *Doc) collectItem(i int32) {
 // takeChildren empties a type and appends its items to list.
 func (d *Doc) takeChildren(t int32, list []int32) []int32 {
 	s := &d.s
-	s.Scan.Forget(s)
+	s.Scan.Forget()
 	ty := &s.Types[t]
 	for i := ty.Start; i != store.None; i = s.At(i).Right {
 		list = append(list, i)
@@ -361,7 +361,7 @@ func (d *Doc) tryMerge(c uint32, lp, rp store.Place) bool {
 		l.RightC != store.NoClient && l.RightK != r.RightK || (l.Flags|r.Flags)&store.FlagRedone != 0 {
 		return false
 	}
-	s.Scan.Merged(s, li, ri)
+	s.Scan.Merged(li, ri)
 	s.JoinContent(li, ri)
 	l.Flags |= r.Flags & store.FlagKeep
 	l.Right = r.Right

@@ -97,7 +97,6 @@ func (b *block) spell(start uint32) {
 	}
 }
 
-
 // ItemAt is the item at a place.
 func (s *Store) ItemAt(c uint32, p Place) int32 { return s.Clients[c].blocks[p.b].items[p.o] }
 
