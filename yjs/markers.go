@@ -54,16 +54,13 @@ func (ms *markers) remove(k int) {
 
 // nearest is the marker that is nearest to index, of several the last; -1 for none.
 func (ms *markers) nearest(index uint32) int {
-	best := int64(math.MaxInt64)
+	best, least := -1, uint32(math.MaxUint32)
 	for k, x := range ms.indexes {
-		d := int64(x) - int64(index)
-		sign := d >> 63 // no branches: which side a marker is on cannot be foreseen
-		best = min(best, (d^sign-sign)<<8|int64(maxMarkers-k))
+		if far := absDiff(x, index); far <= least {
+			best, least = k, far
+		}
 	}
-	if best == math.MaxInt64 {
-		return -1
-	}
-	return maxMarkers - int(best&0xff)
+	return best
 }
 
 // look has all markers on an item looked at before the next insertion.
@@ -254,25 +251,26 @@ func (d *Doc) moveMarkers(t int32, index uint32, n int) {
 	if ms == nil || ms.off || d.s.Types[t].Formats {
 		return
 	}
+	if n > 0 && ms.checks > 0 {
+		ms.settle(&d.s)
+	}
+	indexes := ms.indexes // written in any case: that takes no branch, which could not be foreseen
 	if n >= 0 {
-		if n > 0 && ms.checks > 0 {
-			ms.settle(&d.s)
-		}
 		by := uint32(n)
-		for k, x := range ms.indexes {
-			moved := x + by
-			if x < index {
-				moved = x
+		for k, x := range indexes {
+			if x >= index {
+				x += by
 			}
-			ms.indexes[k] = moved
+			indexes[k] = x
 		}
 		return
 	}
 	by := uint32(-n)
-	for k, x := range ms.indexes {
+	for k, x := range indexes {
 		if x > index {
-			ms.indexes[k] = x - min(by, x-index)
+			x -= min(by, x-index)
 		}
+		indexes[k] = x
 	}
 }
 
@@ -293,9 +291,4 @@ func (d *Doc) mergedMarkers(t, l, r int32) {
 	}
 }
 
-func absDiff(a, b uint32) uint32 {
-	if a > b {
-		return a - b
-	}
-	return b - a
-}
+func absDiff(a, b uint32) uint32 { return max(a, b) - min(a, b) }
