@@ -414,10 +414,8 @@ func (d *Doc) applyDelete(client, clock, end uint64) error {
 func (d *Doc) deleteRange(c, clock, end uint32) (any bool) {
 	s := &d.s
 	p := s.Find(c, clock)
-	i := s.ItemAt(c, p)
-	if at := s.ClockAt(c, p); at < clock && !s.IsDeleted(i) {
-		d.split(i, p, clock-at)
-		p = s.Find(c, clock)
+	if i, at := s.ItemAt(c, p), s.ClockAt(c, p); at < clock && !s.IsDeleted(i) {
+		p = d.split(i, p, clock-at)
 	}
 	for ok := true; ok; p, ok = s.Next(c, p) {
 		if s.ClockAt(c, p) >= end {
@@ -430,8 +428,7 @@ func (d *Doc) deleteRange(c, clock, end uint32) (any bool) {
 		any = true
 		it := s.At(i)
 		if end < it.End() {
-			d.split(i, p, end-it.Clock)
-			p = s.Find(c, end-1)
+			p, _ = s.Prev(c, d.split(i, p, end-it.Clock))
 		}
 		d.deleteItem(i)
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // split divides item i after k units, notes the right half for re-merging, and
-// gives its index. p is the place of i.
-func (d *Doc) split(i int32, p store.Place, k uint32) int32 {
+// gives its place. p is the place of i.
+func (d *Doc) split(i int32, p store.Place, k uint32) store.Place {
 	s := &d.s
 	it := s.At(i)
 	r := store.Item{
@@ -33,7 +33,7 @@ func (d *Doc) split(i int32, p store.Place, k uint32) int32 {
 		to := s.Redone[store.IDKey{Client: r.Client, Clock: it.Clock}]
 		s.Redone[store.IDKey{Client: r.Client, Clock: r.Clock}] = store.IDKey{Client: to.Client, Clock: to.Clock + k}
 	}
-	s.InsertAfter(r.Client, p, j)
+	p = s.InsertAfter(r.Client, p, j)
 	s.RoomTo(i, j)
 	s.Scan.Split(i, j)
 	if r.Key == store.None && r.Parent != store.None && s.Types[r.Parent].Indexed {
@@ -42,7 +42,7 @@ func (d *Doc) split(i int32, p store.Place, k uint32) int32 {
 	if d.tx != nil {
 		d.tx.halves = append(d.tx.halves, store.IDKey{Client: r.Client, Clock: r.Clock})
 	}
-	return j
+	return p
 }
 
 // cleanStart gives the item that starts at a clock, splitting one if need be. A
@@ -51,7 +51,7 @@ func (d *Doc) cleanStart(c, clock uint32) int32 {
 	p := d.s.Find(c, clock)
 	i := d.s.ItemAt(c, p)
 	if it := d.s.At(i); it.Clock < clock && it.Ref != codec.GC {
-		return d.split(i, p, clock-it.Clock)
+		return d.s.ItemAt(c, d.split(i, p, clock-it.Clock))
 	}
 	return i
 }

@@ -6,6 +6,7 @@ import "slices"
 type index struct {
 	blocks []block
 	starts []uint32 // the clock at which each block starts
+	hit    Place    // where a search ended
 }
 
 // A block is a piece of an index.
@@ -17,17 +18,25 @@ type block struct {
 const blockMax = 512
 
 // A Place is where an item stands in its client's index.
-type Place struct{ b, o int }
+type Place struct{ b, o int32 }
 
 // Find gives the place of the item that holds a clock, which must be below the
 // client's state.
 func (s *Store) Find(c, clock uint32) Place {
 	x := &s.Clients[c].index
+	if p := x.hit; int(p.b) < len(x.blocks) {
+		// One place is often wanted several times in a row.
+		if l := x.blocks[p.b].clocks; int(p.o)+1 < len(l) && l[p.o] <= clock && clock < l[p.o+1] {
+			return p
+		}
+	}
 	b := len(x.starts) - 1
 	if x.starts[b] > clock {
 		b = x.block(clock, s.Clients[c].State)
 	}
-	return Place{b, x.blocks[b].find(clock, x.starts[b])}
+	p := Place{int32(b), int32(x.blocks[b].find(clock, x.starts[b]))}
+	x.hit = p
+	return p
 }
 
 // block gives the block that holds a clock, which is not in the last one; end is
@@ -103,16 +112,16 @@ func (s *Store) ItemAt(c uint32, p Place) int32 { return s.Clients[c].blocks[p.b
 // ClockAt is the clock of the item at a place.
 func (s *Store) ClockAt(c uint32, p Place) uint32 {
 	x := &s.Clients[c].index
-	return x.blocks[p.b].clock(p.o, x.starts[p.b])
+	return x.blocks[p.b].clock(int(p.o), x.starts[p.b])
 }
 
 // Next gives the place after p; ok is false at the end.
 func (s *Store) Next(c uint32, p Place) (Place, bool) {
 	blocks := s.Clients[c].blocks
-	if p.o+1 < len(blocks[p.b].items) {
+	if int(p.o)+1 < len(blocks[p.b].items) {
 		return Place{p.b, p.o + 1}, true
 	}
-	return Place{p.b + 1, 0}, p.b+1 < len(blocks)
+	return Place{p.b + 1, 0}, int(p.b)+1 < len(blocks)
 }
 
 // Prev gives the place before p; ok is false at the start.
@@ -123,13 +132,14 @@ func (s *Store) Prev(c uint32, p Place) (Place, bool) {
 	if p.b == 0 {
 		return p, false
 	}
-	return Place{p.b - 1, len(s.Clients[c].blocks[p.b-1].items) - 1}, true
+	return Place{p.b - 1, int32(len(s.Clients[c].blocks[p.b-1].items)) - 1}, true
 }
 
 // LastPlace is the place of a client's newest item.
 func (s *Store) LastPlace(c uint32) Place {
 	blocks := s.Clients[c].blocks
-	return Place{len(blocks) - 1, len(blocks[len(blocks)-1].items) - 1}
+	b := len(blocks) - 1
+	return Place{int32(b), int32(len(blocks[b].items)) - 1}
 }
 
 // Push appends the client's newest item.
@@ -158,15 +168,15 @@ func (s *Store) Push(c uint32, i int32) {
 func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 	x := &s.Clients[c].index
 	if len(x.blocks[p.b].items) >= blockMax {
-		x.halve(p.b)
-		if n := len(x.blocks[p.b].items); p.o >= n {
+		x.halve(int(p.b))
+		if n := int32(len(x.blocks[p.b].items)); p.o >= n {
 			p = Place{p.b + 1, p.o - n}
 		}
 	}
 	p.o++
 	b := &x.blocks[p.b]
 	b.spell(x.starts[p.b])
-	b.items, b.clocks = slices.Insert(b.items, p.o, i), slices.Insert(b.clocks, p.o, s.Clock(i))
+	b.items, b.clocks = slices.Insert(b.items, int(p.o), i), slices.Insert(b.clocks, int(p.o), s.Clock(i))
 	return p
 }
 
@@ -188,15 +198,17 @@ func (s *Store) RemoveAt(c uint32, p Place) {
 	x := &s.Clients[c].index
 	b := &x.blocks[p.b]
 	if len(b.items) == 1 {
-		x.blocks, x.starts = slices.Delete(x.blocks, p.b, p.b+1), slices.Delete(x.starts, p.b, p.b+1)
+		k := int(p.b)
+		x.blocks, x.starts = slices.Delete(x.blocks, k, k+1), slices.Delete(x.starts, k, k+1)
 		return
 	}
-	if p.o+1 < len(b.items) {
+	k := int(p.o)
+	if k+1 < len(b.items) {
 		b.spell(x.starts[p.b])
 	}
-	b.items = slices.Delete(b.items, p.o, p.o+1)
+	b.items = slices.Delete(b.items, k, k+1)
 	if b.clocks != nil {
-		b.clocks = slices.Delete(b.clocks, p.o, p.o+1)
+		b.clocks = slices.Delete(b.clocks, k, k+1)
 		x.starts[p.b] = b.clocks[0]
 	}
 }
