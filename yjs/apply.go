@@ -1,6 +1,8 @@
 package yjs
 
 import (
+	"math"
+
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/lib0"
 	"github.com/starling-rt/starling/yjs/internal/pending"
@@ -76,9 +78,14 @@ const maxArena = 1<<32 - 1<<20
 func (d *Doc) applyBlocks(update []byte, v2 bool) error {
 	var r codec.Reader
 	r.Reset(update, v2, d.opts.MaxBlocks)
+	d.s.Mark()
+	most := d.pend.Blocks + d.maxFull(update, v2)
 	var block codec.Block
 	b := &block
 	for r.Next(b) {
+		if d.s.Grown()+d.pend.Blocks > most {
+			return ErrLimit
+		}
 		if b.Ref == codec.Skip {
 			d.prog.stale = true
 			continue
@@ -100,6 +107,18 @@ func (d *Doc) applyBlocks(update []byte, v2 bool) error {
 		}
 	}
 	return nil
+}
+
+// maxFull is how many structs in full size, or pending, an update may make. In v1 each
+// takes some bytes of it.
+func (d *Doc) maxFull(update []byte, v2 bool) int {
+	switch {
+	case !v2:
+		return math.MaxInt / 2
+	case d.opts.MaxBlocks > 0:
+		return d.opts.MaxBlocks
+	}
+	return 1<<14 + len(update)
 }
 
 // arrive applies a block or keeps it for later.

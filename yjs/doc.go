@@ -78,7 +78,9 @@ type Options struct {
 	CleanFormats bool
 	// MaxBlocks bounds the structs of one update. Encoding v2 can name millions in
 	// a few bytes; raise it for one's own stored documents of that kind.
-	// Default: 65,536 and 256 more for each byte of the update.
+	// Default: 65,536 and 8 more for each byte of the update. In v2, 16,384 and one
+	// for each byte of them may be other than deleted values of map keys and what was
+	// below them, which take few bytes each.
 	MaxBlocks int
 	// MaxPending bounds the bytes kept of updates that wait for others. Default: 16 MiB.
 	MaxPending int

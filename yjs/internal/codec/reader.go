@@ -15,7 +15,7 @@ var ErrLimit = errors.New("yjs: update exceeds a limit")
 // defaultMaxBlocks bounds the blocks of an update in encoding v2 when the caller
 // sets no limit: run lengths can name millions of blocks in a few bytes. A block
 // of v1 takes two bytes at least, so that its length is limit enough.
-func defaultMaxBlocks(update []byte) int { return 1<<16 + 256*len(update) }
+func defaultMaxBlocks(update []byte) int { return 1<<16 + 8*len(update) }
 
 // A Reader reads the blocks of one update, then its delete set.
 type Reader struct {
@@ -43,7 +43,7 @@ type columns struct {
 	bad        bool
 }
 
-// Reset starts to read an update. maxBlocks 0 means 65,536 and 256 for each byte.
+// Reset starts to read an update. maxBlocks 0 means 65,536 and 8 for each byte.
 func (d *Reader) Reset(update []byte, v2 bool, maxBlocks int) {
 	if maxBlocks <= 0 {
 		maxBlocks = defaultMaxBlocks(update)

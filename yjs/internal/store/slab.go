@@ -18,6 +18,8 @@ type slab struct {
 	Free   int32    // list of freed slots through right
 	packs  []*pack  // by chunk, whose items are nil then; may be shorter
 	some   bool     // some chunk is or was packed
+	mark   int32    // chunks from here on are new
+	closed int      // new chunks that are packed
 	tombs  []uint16 // by chunk: how many of its items are tombstones
 	ripe   []int32  // chunks of tombstones that are not packed
 	tried  int      // of ripe, those that were not settled in this transaction
@@ -161,7 +163,16 @@ func (s *slab) pack(k int32) {
 	}
 	s.packs[k] = packed(k<<chunkBits, s.chunks[k])
 	s.chunks[k], s.some = nil, true
+	if k >= s.mark {
+		s.closed++
+	}
 }
+
+// Mark begins to count for Grown.
+func (s *slab) Mark() { s.mark, s.closed = int32(len(s.chunks)), 0 }
+
+// Grown is the number of items in full size since Mark, without those in the newest chunk.
+func (s *slab) Grown() int { return (len(s.chunks) - int(s.mark) - s.closed - 1) * chunkSize }
 
 // unpack makes the chunk of item i what it was.
 func (s *slab) unpack(i int32) {
@@ -169,6 +180,9 @@ func (s *slab) unpack(i int32) {
 	c := make([]Item, chunkSize)
 	s.packs[k].all(k<<chunkBits, c)
 	s.chunks[k], s.packs[k] = c, nil
+	if k >= s.mark {
+		s.closed--
+	}
 	s.ripe = append(s.ripe, k)
 }
 
