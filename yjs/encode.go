@@ -45,7 +45,11 @@ func (d *Doc) EncodeV2(since StateVector) []byte { return d.encode(since, true) 
 
 func (d *Doc) encode(since StateVector, v2 bool) []byte {
 	s := &d.s
-	w := codec.NewWriter(v2, 64+len(s.Arena)/2)
+	size := 64
+	if since == nil && !v2 {
+		size = s.Size()
+	}
+	w := codec.NewWriter(v2, size)
 	for _, c := range s.Descending() {
 		cl := &s.Clients[c]
 		if from := since[cl.ID]; from < uint64(cl.State) {

@@ -20,6 +20,17 @@ func (s *Store) Descending() []uint32 {
 	return order
 }
 
+// Size is about how long the document is in encoding v1.
+func (s *Store) Size() int {
+	n := 64 + len(s.Arena)
+	for c := range s.Clients {
+		for _, b := range s.Clients[c].blocks {
+			n += 10 * len(b.items)
+		}
+	}
+	return n
+}
+
 // WriteFrom writes a client's structs from a clock on.
 func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 	var b codec.Block
@@ -38,20 +49,22 @@ func (s *Store) WriteFrom(w *codec.Writer, c, clock uint32) {
 	}
 }
 
-// fill describes an item as a block.
+func (s *Store) id(c, clock uint32) codec.ID {
+	return codec.ID{Client: s.Clients[c].ID, Clock: uint64(clock)}
+}
+
+// fill describes an item as a block, but for fields that its flags say are absent.
 func (s *Store) fill(b *codec.Block, it *Item) {
-	*b = codec.Block{ID: codec.ID{Client: s.Clients[it.Client].ID, Clock: uint64(it.Clock)}, Len: uint64(it.N), Ref: it.Ref}
+	b.ID, b.Len, b.Ref = s.id(it.Client, it.Clock), uint64(it.N), it.Ref
 	if it.Ref == codec.GC {
 		return
 	}
-	if it.OriginC != NoClient {
-		b.HasOrigin, b.Origin = true, codec.ID{Client: s.Clients[it.OriginC].ID, Clock: uint64(it.OriginK)}
+	b.HasOrigin, b.HasRight, b.HasKey = it.OriginC != NoClient, it.RightC != NoClient, it.Key != None
+	if b.HasOrigin {
+		b.Origin = s.id(it.OriginC, it.OriginK)
 	}
-	if it.RightC != NoClient {
-		b.HasRight, b.Right = true, codec.ID{Client: s.Clients[it.RightC].ID, Clock: uint64(it.RightK)}
-	}
-	if it.Key != None {
-		b.HasKey = true
+	if b.HasRight {
+		b.Right = s.id(it.RightC, it.RightK)
 	}
 	if !b.HasOrigin && !b.HasRight {
 		ty := &s.Types[it.Parent]
@@ -59,7 +72,7 @@ func (s *Store) fill(b *codec.Block, it *Item) {
 			b.Parented, b.Root = codec.ParentRoot, bytesOf(s.Keys[ty.Name])
 		} else {
 			h := s.At(ty.Item)
-			b.Parented, b.Parent = codec.ParentID, codec.ID{Client: s.Clients[h.Client].ID, Clock: uint64(h.Clock)}
+			b.Parented, b.Parent = codec.ParentID, s.id(h.Client, h.Clock)
 		}
 		if b.HasKey {
 			b.Key = bytesOf(s.Keys[it.Key])
@@ -79,7 +92,7 @@ func (s *Store) fillContent(b *codec.Block, it *Item) {
 		b.Name, b.Body, b.BodyJSON = bytesOf(s.Keys[f.Key]), bytesOf(f.raw), f.json
 	case codec.Type:
 		ty := &s.Types[it.A]
-		b.TypeRef = ty.Kind
+		b.TypeRef, b.Name = ty.Kind, nil
 		if ty.Name != None {
 			b.Name = bytesOf(s.Keys[ty.Name])
 		}
@@ -94,19 +107,23 @@ func (s *Store) fillContent(b *codec.Block, it *Item) {
 func (s *Store) DeleteSet() codec.DeleteSet {
 	var ds codec.DeleteSet
 	for _, c := range s.Descending() {
-		id := s.Clients[c].ID
-		for _, b := range s.Clients[c].blocks {
-			for _, i := range b.items {
-				clock, n := s.deletedAt(i)
-				if n == 0 {
-					continue
-				}
-				if k := len(ds) - 1; k >= 0 && ds[k].Client == id && ds[k].Clock+ds[k].Len == uint64(clock) {
-					ds[k].Len += uint64(n)
-					continue
-				}
-				ds = append(ds, codec.Range{Client: id, Clock: uint64(clock), Len: uint64(n)})
+		cl := &s.Clients[c]
+		alive, from := true, uint32(0) // what is said of the items that follow from on
+		border := func(clock uint32) {
+			if !alive {
+				ds = append(ds, codec.Range{Client: cl.ID, Clock: uint64(from), Len: uint64(clock - from)})
 			}
+			alive, from = !alive, clock
+		}
+		for k, b := range cl.blocks {
+			for o, i := range b.items {
+				if s.IsDeleted(i) == alive {
+					border(b.clock(o, cl.starts[k]))
+				}
+			}
+		}
+		if !alive {
+			border(cl.State)
 		}
 	}
 	return ds

@@ -17,11 +17,3 @@ func (s *slab) At(i int32) *Item {
 	}
 	return &s.chunks[i>>chunkBits][uint8(i)]
 }
-
-// Clock is the clock of an item. Unlike At, it does not unpack.
-func (s *slab) Clock(i int32) uint32 {
-	if s.some {
-		return s.clock(i)
-	}
-	return s.chunks[i>>chunkBits][uint8(i)].Clock
-}

@@ -14,11 +14,3 @@ func (s *slab) At(i int32) *Item {
 	}
 	return &s.chunks[i>>chunkBits][i&(chunkSize-1)]
 }
-
-// Clock is the clock of an item. Unlike At, it does not unpack.
-func (s *slab) Clock(i int32) uint32 {
-	if s.some {
-		return s.clock(i)
-	}
-	return s.chunks[i>>chunkBits][i&(chunkSize-1)].Clock
-}

@@ -176,7 +176,7 @@ func (s *Store) InsertAfter(c uint32, p Place, i int32) Place {
 	p.o++
 	b := &x.blocks[p.b]
 	b.spell(x.starts[p.b])
-	b.items, b.clocks = slices.Insert(b.items, int(p.o), i), slices.Insert(b.clocks, int(p.o), s.Clock(i))
+	b.items, b.clocks = slices.Insert(b.items, int(p.o), i), slices.Insert(b.clocks, int(p.o), s.At(i).Clock)
 	return p
 }
 

@@ -186,9 +186,6 @@ func (s *slab) unpack(i int32) {
 	s.ripe = append(s.ripe, k)
 }
 
-// open tells whether the chunk of an item is not packed.
-func (s *slab) open(i int32) bool { return !s.some || s.packedAt(i) == nil }
-
 // packedAt is the pack that holds an item, or nil.
 func (s *slab) packedAt(i int32) *pack {
 	if k := int(i >> chunkBits); s.chunks[k] == nil && k < len(s.packs) {
@@ -198,30 +195,6 @@ func (s *slab) packedAt(i int32) *pack {
 }
 
 // The following do not unpack.
-
-func (s *slab) clock(i int32) uint32 {
-	if s.packedAt(i) != nil {
-		return s.packedClock(i)
-	}
-	return s.At(i).Clock
-}
-
-func (s *slab) packedClock(i int32) uint32 {
-	o := i & (chunkSize - 1)
-	return s.packs[i>>chunkBits].get(colClock, int(o)) + uint32(o)
-}
-
-// deletedAt gives the clock and the length of an item that is deleted, or no length.
-func (s *slab) deletedAt(i int32) (clock, n uint32) {
-	if p := s.packedAt(i); p != nil {
-		return s.packedClock(i), p.get(colN, int(i&(chunkSize-1)))
-	}
-	it := s.At(i)
-	if !it.Deleted() {
-		return 0, 0
-	}
-	return it.Clock, it.N
-}
 
 // IsDeleted tells whether an item is deleted.
 func (s *slab) IsDeleted(i int32) bool { return s.packedAt(i) != nil || s.At(i).Deleted() }
