@@ -40,6 +40,12 @@ type Options struct {
 	// server, 3 in a cluster.
 	Replicas int
 
+	// CacheDir is a directory of this engine's own for copies of records that were
+	// read and are slow to read again. It may be lost at any time. Default: none.
+	CacheDir string
+	// CacheBytes bounds what is there. Default 1 GiB, at least 16 MiB.
+	CacheBytes int64
+
 	// Policies tells how each channel is kept. Default: the default policy.
 	Policies eventlog.Policies
 
