@@ -111,7 +111,7 @@ func onNATS(t *testing.T, c *natstest.Cluster, node string) *process {
 	for _, m := range c.Members {
 		p.args = append(p.args, "--nats", m.URL)
 	}
-	p.args = append(p.args, "--node", node)
+	p.args = append(p.args, "--node", node, "--nats-cache", p.dir+"-cache")
 	p.start()
 	t.Cleanup(p.kill)
 	return p
@@ -124,6 +124,9 @@ func TestTwoNodesOnNATS(t *testing.T) {
 	a, b := onNATS(t, c, "a"), onNATS(t, c, "b")
 	if _, err := os.Stat(a.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a data directory was made: %v", err)
+	}
+	if _, err := os.Stat(a.dir + "-cache/nats-a"); err != nil {
+		t.Errorf("there is no cache: %v", err)
 	}
 	onA, onB := &subscriber{t: t}, &subscriber{t: t}
 	onA.subscribe(a)

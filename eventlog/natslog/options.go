@@ -65,7 +65,10 @@ type Options struct {
 const (
 	defaultPrefix     = "starling"
 	defaultPartitions = 8
-	maxPartitions     = 1024
+
+	// MinCacheBytes is the least of Options.CacheBytes.
+	MinCacheBytes = 16 << 20
+	maxPartitions = 1024
 )
 
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
@@ -94,6 +97,9 @@ func (o *Options) complete() error {
 	}
 	if ways > 1 {
 		return fmt.Errorf("more than one of a credentials file, an nkey file, a user and a token: %w", eventlog.ErrInvalid)
+	}
+	if o.CacheBytes != 0 && o.CacheBytes < MinCacheBytes {
+		return fmt.Errorf("%d bytes for the cache, which needs %d: %w", o.CacheBytes, MinCacheBytes, eventlog.ErrInvalid)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

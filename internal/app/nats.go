@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/starling-rt/starling"
@@ -21,6 +23,7 @@ func (c *Config) open(ctx context.Context, opts starling.Options) (*starling.Ser
 	defer cancel()
 	engine, err := natslog.Open(start, natslog.Options{
 		URLs: c.Store.NATS.URLs, CredentialsFile: c.Store.NATS.Creds, Policies: opts.Namespaces.Policies(), Logger: c.Logger,
+		CacheDir: c.cacheDir(), CacheBytes: c.Store.NATS.CacheBytes,
 	})
 	if err != nil {
 		return nil, err
@@ -31,4 +34,27 @@ func (c *Config) open(ctx context.Context, opts starling.Options) (*starling.Ser
 		return nil, errors.Join(err, engine.Close())
 	}
 	return server, nil
+}
+
+// noCache is the value of NATSSettings.Cache that keeps no copies.
+const noCache = "none"
+
+// cacheDir returns where this node keeps copies of what it reads from NATS, or "".
+// Nodes on one machine have a directory each.
+func (c *Config) cacheDir() string {
+	dir := c.Store.NATS.Cache
+	if dir == noCache {
+		return ""
+	}
+	if dir == "" {
+		dir = os.Getenv("CACHE_DIRECTORY") // systemd sets it for CacheDirectory=
+	}
+	if dir == "" {
+		home, err := os.UserCacheDir()
+		if err != nil {
+			return "" // there is none
+		}
+		dir = filepath.Join(home, "starling")
+	}
+	return filepath.Join(dir, "nats-"+c.Node)
 }

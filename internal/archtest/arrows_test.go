@@ -71,7 +71,7 @@ var arrows = map[string]struct{ ours, others []string }{
 		ours:   []string{"eventlog", "internal/recordcache"},
 		others: []string{"github.com/nats-io"},
 	},
-	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog"}},
+	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/webhook"}},
 	"internal/natstest":    {others: []string{"github.com/nats-io/nats.go"}},
 	"internal/clustertest": {ours: []string{"internal/natstest"}},
 

@@ -88,7 +88,7 @@ func newNode(tb testing.TB, servers *natstest.Cluster, bin, name string, args []
 	n := &Node{Name: name, URL: "http://" + addr, tb: tb}
 	n.command = []string{
 		bin, "serve", "--dev", "--listen", addr, "--node", name, "--log-format", "json",
-		"--limit-rate=-1", "--limit-address-rate=-1",
+		"--limit-rate=-1", "--limit-address-rate=-1", "--nats-cache", tb.TempDir(),
 	}
 	for _, m := range servers.Members {
 		p := natstest.NewProxy(tb, m)
