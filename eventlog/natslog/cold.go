@@ -29,6 +29,7 @@ func (e *Engine) openCache() {
 		return
 	}
 	e.cache = c
+	e.log.Info("copies of what is read from NATS are kept", "dir", e.opts.CacheDir)
 }
 
 // place returns where the cache has the records of a channel, or nil if there is no

@@ -66,7 +66,11 @@ func TestBenchTable(t *testing.T) {
 		first := median(seen[0][row.Name])
 		for i := range clusters {
 			m := median(seen[i][row.Name])
-			fmt.Fprintf(&b, " %.4g %s", m, row.Unit)
+			digits := 2
+			if m >= 100 {
+				digits = 0
+			}
+			fmt.Fprintf(&b, " %.*f %s", digits, m, row.Unit)
 			if i > 0 {
 				fmt.Fprintf(&b, " (%.2g ×)", m/first)
 			}
