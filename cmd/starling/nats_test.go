@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -127,6 +128,15 @@ func TestTwoNodesOnNATS(t *testing.T) {
 	}
 	if _, err := os.Stat(a.dir + "-cache/nats-a"); err != nil {
 		t.Errorf("there is no cache: %v", err)
+	}
+	res, err := http.Get(a.url() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil || !strings.Contains(string(metrics), "starling_nats_cache_misses_total") {
+		t.Errorf("the metrics do not tell of it: %v", err)
 	}
 	onA, onB := &subscriber{t: t}, &subscriber{t: t}
 	onA.subscribe(a)

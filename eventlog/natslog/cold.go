@@ -32,6 +32,15 @@ func (e *Engine) openCache() {
 	e.log.Info("copies of what is read from NATS are kept", "dir", e.opts.CacheDir)
 }
 
+// CacheStats counts lookups of records in the cache since the engine was opened.
+type CacheStats struct {
+	Hits, Misses int64 // that found some, and that found none
+	Bytes        int64 // on disk, about
+}
+
+// CacheStats tells how the cache is used; all is zero without one.
+func (e *Engine) CacheStats() CacheStats { return CacheStats(e.cache.Stats()) }
+
 // place returns where the cache has the records of a channel, or nil if there is no
 // cache.
 func (e *Engine) place(channel string, epoch uint32) *recordcache.Place {

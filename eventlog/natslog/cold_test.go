@@ -69,10 +69,10 @@ func read(t testing.TB, e *natslog.Engine, channel string, after uint64, limit e
 // warm reads a channel until it is in the engine's cache.
 func warm(t testing.TB, e *natslog.Engine, channel string) {
 	t.Helper()
-	before := natslog.CacheHits(e)
+	before := e.CacheStats().Hits
 	eventually(t, 10*time.Second, "the channel is in the cache", func() bool {
 		read(t, e, channel, 0, eventlog.Limit{Records: 1000})
-		return natslog.CacheHits(e) > before
+		return e.CacheStats().Hits > before
 	})
 }
 
@@ -231,8 +231,8 @@ func TestCacheOnABadDisk(t *testing.T) {
 	warm(t, e, "c")
 	// The directory is in use.
 	second := open(t, o)
-	if got := read(t, second, "c", 0, eventlog.Limit{}); !reflect.DeepEqual(got, want) || natslog.CacheHits(second) != 0 {
-		t.Errorf("without a cache: got %q, %d hits", data(got), natslog.CacheHits(second))
+	if got := read(t, second, "c", 0, eventlog.Limit{}); !reflect.DeepEqual(got, want) || second.CacheStats().Hits != 0 {
+		t.Errorf("without a cache: got %q, %d hits", data(got), second.CacheStats().Hits)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestCachesAgree(t *testing.T) {
 		}
 	}
 	for i, e := range cached {
-		if natslog.CacheHits(e) == 0 {
+		if e.CacheStats().Hits == 0 {
 			t.Errorf("node %d has read nothing from its cache", i)
 		}
 	}

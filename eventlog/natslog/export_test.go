@@ -30,9 +30,6 @@ func LeaderOffsets(ctx context.Context, e *Engine, channel string, after, upTo u
 	return offsets, err
 }
 
-// CacheHits returns how many reads found something in the cache.
-func CacheHits(e *Engine) int64 { return e.cache.Stats().Hits }
-
 // DoubtEpochs makes the next read from the cache ask for the epoch.
 func DoubtEpochs(e *Engine) {
 	for _, p := range e.parts {

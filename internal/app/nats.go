@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/starling-rt/starling"
@@ -15,7 +16,7 @@ import (
 const natsStart = time.Minute
 
 // open makes the server, with its channels in a directory or in NATS JetStream.
-func (c *Config) open(ctx context.Context, opts starling.Options) (*starling.Server, error) {
+func (c *Config) open(ctx context.Context, opts starling.Options, m *metrics) (*starling.Server, error) {
 	if len(c.Store.NATS.URLs) == 0 {
 		return starling.New(opts)
 	}
@@ -28,6 +29,7 @@ func (c *Config) open(ctx context.Context, opts starling.Options) (*starling.Ser
 	if err != nil {
 		return nil, err
 	}
+	m.cache(engine)
 	opts.Data, opts.Backups, opts.Engine = "", "", engine
 	server, err := starling.New(opts)
 	if err != nil {
@@ -46,8 +48,8 @@ func (c *Config) cacheDir() string {
 	if dir == noCache {
 		return ""
 	}
-	if dir == "" {
-		dir = os.Getenv("CACHE_DIRECTORY") // systemd sets it for CacheDirectory=
+	if dir == "" { // systemd sets it for CacheDirectory=, which may name several
+		dir, _, _ = strings.Cut(os.Getenv("CACHE_DIRECTORY"), ":")
 	}
 	if dir == "" {
 		home, err := os.UserCacheDir()

@@ -71,17 +71,17 @@ func after(t testing.TB, c *recordcache.Cache, at uint64) (got []uint64, through
 	return got, through
 }
 
-// eventually waits until something is so, for ten seconds at most.
+// eventually waits until something is so, for a minute at most.
 func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !so() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }
