@@ -30,8 +30,9 @@ soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
 	$(GO) test -count=1 -timeout 60m -run TestNATS ./internal/sim -seeds 30
 	STARLING_SOAK=1 $(GO) test -count=1 -timeout 30m -run 'TestCluster|TestConformanceOfACluster|TestRetry' ./eventlog/natslog
 
-nats-bench: ## measure the log on NATS JetStream, into docs/benchmarks.md
-	NATS_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -count=1 -run TestBenchTable -timeout 10m -v ./eventlog/natslog
+nats-bench: ## measure the log on NATS JetStream and nodes on it, into docs/benchmarks.md
+	NATS_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -count=1 -run TestBenchTable -timeout 30m -v ./eventlog/natslog
+	NATS_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -count=1 -run TestBenchTable -timeout 10m -v ./internal/clustertest
 
 race: ## run all tests under the race detector
 	$(GO) test -race -short -timeout 15m $(PKGS)

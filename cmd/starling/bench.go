@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ type benchCmd struct {
 	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, channels, hot, idle, recover, storm, slow. Default: all."`
 	Duration time.Duration `help:"Of each measurement." default:"5s"`
 	Conns    int           `help:"Connections of the scenarios idle and storm." default:"10000"`
+	Nodes    []string      `help:"Measure these nodes instead, which run already and let anybody in: publish on the first, read on all." placeholder:"URL"`
 	JSON     bool          `help:"Print JSON."`
 	Doc      string        `help:"Write the table into the channels section of this file." placeholder:"FILE" type:"existingfile"`
 }
@@ -28,6 +30,10 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		if !slices.ContainsFunc(bench.Scenarios, func(s bench.Scenario) bool { return s.Name == name }) {
 			return fmt.Errorf("there is no scenario %q", name)
 		}
+	}
+	if len(c.Nodes) > 0 {
+		figures, err := bench.Across(ctx, bench.Nodes{URLs: c.Nodes}, bench.Options{Duration: c.Duration})
+		return errors.Join(c.print(figures), err)
 	}
 	var all []bench.Figure
 	for _, s := range bench.Scenarios {
@@ -45,6 +51,10 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		command := strings.Join(append([]string{"starling"}, os.Args[1:]...), " ")
 		return benchdoc.Replace(c.Doc, "channels", bench.Report(all, command))
 	}
+	return c.print(all)
+}
+
+func (c *benchCmd) print(all []bench.Figure) error {
 	if c.JSON {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", "  ")

@@ -15,6 +15,7 @@ type doctorCmd struct {
 	URL     string        `help:"Look at this server, through what stands before it, instead of at the machine." placeholder:"URL"`
 	NATS    []string      `help:"Look at these NATS servers instead, and at the streams there." name:"nats" placeholder:"nats://HOST:4222" env:"STARLING_DOCTOR_NATS"`
 	Creds   string        `help:"Credentials file for NATS." name:"nats-creds" type:"existingfile" placeholder:"FILE" env:"STARLING_DOCTOR_NATS_CREDS"`
+	Monitor []string      `help:"Monitoring ports of the NATS servers, which tell whether these sync." name:"nats-monitor" placeholder:"http://HOST:8222" env:"STARLING_DOCTOR_NATS_MONITOR"`
 	Token   string        `help:"Token to look at the server with." placeholder:"TOKEN"`
 	Channel string        `help:"Channel to subscribe to." default:"doctor"`
 	Wait    time.Duration `help:"How long to wait in a long poll, as clients do." default:"25s"`
@@ -24,7 +25,7 @@ type doctorCmd struct {
 func (c *doctorCmd) Run(ctx context.Context) error {
 	r := &doctor.Report{Out: os.Stdout}
 	if len(c.NATS) > 0 {
-		r.NATS(ctx, c.NATS, c.Creds)
+		r.NATS(ctx, c.NATS, c.Creds, c.Monitor)
 	} else if c.URL != "" {
 		r.Server(ctx, doctor.Remote{URL: c.URL, Token: c.Token, Channel: c.Channel, Wait: c.Wait})
 	} else if err := c.machine(ctx, r); err != nil {

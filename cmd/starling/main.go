@@ -29,6 +29,7 @@ type cli struct {
 	Token       tokenCmd       `cmd:"" help:"Print a token for a client."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Say what is wrong with a configuration file."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what may be wrong with a machine, a configuration, or a server."`
+	Ready       readyCmd       `cmd:"" help:"Ask a server whether it is ready, and fail if not: for health checks."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -52,7 +52,7 @@ func (c *migrateCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w\nwhat was copied stays: the same command goes on behind it", err)
 	}
-	fmt.Printf("%d channels, %d records and %d keys are there as they were; %d records were copied now, %d keys were left out.\n",
-		r.Channels, r.Records, r.Keys, r.Copied, r.Left)
+	fmt.Printf("%d channels, %d records, %d keys and %d snapshots are there as they were; %d records were copied now, %d leases and useless snapshots were left out.\n",
+		r.Channels, r.Records, r.Keys, r.Snapshots, r.Copied, r.Left)
 	return nil
 }

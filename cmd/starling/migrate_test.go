@@ -20,7 +20,7 @@ import (
 // A migration that is killed goes on when it is started again, and a node on NATS
 // has then what the directory had.
 func TestMigrateKilledInTheMiddle(t *testing.T) {
-	const n = 300
+	const n, keys = 300, 300
 	p := newProcess(t)
 	e, err := pebblelog.Open(p.dir, pebblelog.Options{})
 	if err != nil {
@@ -42,6 +42,11 @@ func TestMigrateKilledInTheMiddle(t *testing.T) {
 		})
 	}
 	stored.Wait()
+	for i := range keys {
+		if _, err := log.KV().Put(t.Context(), fmt.Sprintf("kept/%03d", i), fmt.Append(nil, i), eventlog.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	want, err := log.Read(t.Context(), "moved", 0, eventlog.Limit{Records: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -63,24 +68,36 @@ func TestMigrateKilledInTheMiddle(t *testing.T) {
 		}
 		return len(page.Records)
 	}
-	first := command()
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
+	moved := func() int {
+		items, err := to.KV().List(t.Context(), "kept/", "", keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(items)
 	}
-	soon(t, "something is copied", func() bool { return copied() > 0 })
-	_ = first.Process.Kill()
-	if err := first.Wait(); err == nil {
-		t.Fatal("it ended before it was killed")
+	// It is killed among the records, and then among the keys.
+	for _, some := range []func() int{copied, moved} {
+		cut := command()
+		if err := cut.Start(); err != nil {
+			t.Fatal(err)
+		}
+		soon(t, "something is copied", func() bool { return some() > 0 })
+		_ = cut.Process.Kill()
+		if err := cut.Wait(); err == nil {
+			t.Fatal("it ended before it was killed")
+		}
+		t.Logf("%d of %d records and %d of %d keys were there when it was killed", copied(), n, moved(), keys)
 	}
-	before := copied()
 	out, err := command().CombinedOutput()
 	if err != nil {
 		t.Fatalf("migrate: %v\n%s", err, out)
 	}
-	if said := fmt.Sprintf("1 channels, %d records", n); !strings.Contains(string(out), said) {
+	if said := fmt.Sprintf("1 channels, %d records, %d keys", n, keys); !strings.Contains(string(out), said) {
 		t.Errorf("it says %s, want %s", out, said)
 	}
-	t.Logf("%d of %d records were there when it was killed", before, n)
+	if got := moved(); got != keys {
+		t.Errorf("%d keys are there, want %d", got, keys)
+	}
 	node := onNATS(t, c, "a")
 	api, err := client.New(client.Options{URL: node.url()})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -111,7 +112,7 @@ func onNATS(t *testing.T, c *natstest.Cluster, node string) *process {
 	for _, m := range c.Members {
 		p.args = append(p.args, "--nats", m.URL)
 	}
-	p.args = append(p.args, "--node", node)
+	p.args = append(p.args, "--node", node, "--nats-cache", p.dir+"-cache")
 	p.start()
 	t.Cleanup(p.kill)
 	return p
@@ -124,6 +125,18 @@ func TestTwoNodesOnNATS(t *testing.T) {
 	a, b := onNATS(t, c, "a"), onNATS(t, c, "b")
 	if _, err := os.Stat(a.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a data directory was made: %v", err)
+	}
+	if _, err := os.Stat(a.dir + "-cache/nats-a"); err != nil {
+		t.Errorf("there is no cache: %v", err)
+	}
+	res, err := http.Get(a.url() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil || !strings.Contains(string(metrics), "starling_nats_cache_misses_total") {
+		t.Errorf("the metrics do not tell of it: %v", err)
 	}
 	onA, onB := &subscriber{t: t}, &subscriber{t: t}
 	onA.subscribe(a)
@@ -203,20 +216,35 @@ func soon(t *testing.T, what string, cond func() bool) {
 	}
 }
 
+// monitorOf returns the URL of the monitoring port of a server, which it chose.
+func monitorOf(t *testing.T, m *natstest.Member) string {
+	t.Helper()
+	_, rest, found := strings.Cut(m.Log(), "Starting http monitor on ")
+	addr, _, _ := strings.Cut(rest, "\n")
+	if !found {
+		t.Fatalf("no monitoring port in\n%s", m.Log())
+	}
+	return "http://" + strings.TrimSpace(addr)
+}
+
 // doctor sees a server that is away.
 func TestDoctorLooksAtNATS(t *testing.T) {
-	c := natstest.Start(t, 3, natstest.Options{})
+	c := natstest.Start(t, 3, natstest.Options{Config: "http: 127.0.0.1:-1\n"})
 	p := onNATS(t, c, "a")
-	look := func() (string, error) {
-		out, err := exec.Command(p.bin, "doctor", "--nats", c.URLs()).CombinedOutput()
+	look := func(more ...string) (string, error) {
+		out, err := exec.Command(p.bin, append([]string{"doctor", "--nats", c.URLs()}, more...)...).CombinedOutput()
 		return string(out), err
 	}
 	soon(t, "all is well", func() bool {
 		out, err := look()
-		return err == nil && strings.Count(out, "JetStream is on") == 3 && strings.Contains(out, "17, of 3 replicas each")
+		return err == nil && strings.Count(out, "JetStream is on") == 3 && strings.Contains(out, "17, of 3 replicas each") && !strings.Contains(out, "clock")
 	})
+	out, err := look("--nats-monitor", monitorOf(t, c.Members[0]))
+	if err != nil || !strings.Contains(out, "what is acknowledged is synced") || strings.Contains(out, "sync_interval") {
+		t.Errorf("with a monitoring port: got %v\n%s", err, out)
+	}
 	c.Members[1].Kill()
-	out, err := look()
+	out, err = look()
 	if err == nil || !strings.Contains(out, "FAIL") || strings.Count(out, "JetStream is on") != 2 {
 		t.Errorf("a server is away: %v\n%s", err, out)
 	}

@@ -44,6 +44,7 @@ func TestBenchTable(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, columns[0][i], columns[1][i])
 	}
 	b.WriteString("\n" + layoutCosts(t))
+	b.WriteString("\n" + coldReads(t))
 	if err := benchdoc.Replace(file, "nats", []byte(b.String())); err != nil {
 		t.Fatal(err)
 	}

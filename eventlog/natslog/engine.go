@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/internal/recordcache"
 )
 
 // Engine is an eventlog.Engine in a NATS JetStream cluster.
@@ -32,6 +33,7 @@ type Engine struct {
 	kv     *kv
 	keeper *keeper
 	rooms  rooms
+	cache  *recordcache.Cache // nil: there is none
 
 	closed atomic.Bool
 	life   context.Context // ends when the engine is closed
@@ -103,6 +105,7 @@ func (e *Engine) start(ctx context.Context) (err error) {
 	e.kv = &kv{e}
 	e.keeper = newKeeper(e)
 	e.rooms.known = map[string]*room{}
+	e.openCache()
 	e.work.Go(e.send.run)
 	e.work.Go(e.send.expire)
 	e.work.Go(e.keeper.run)
@@ -289,6 +292,9 @@ func (e *Engine) Close() error {
 	e.watch.close()
 	e.work.Wait()
 	e.nc.Close()
+	if err := e.cache.Close(); err != nil {
+		e.log.Warn("close the cache", "err", err) // nothing of it is needed
+	}
 	return nil
 }
 

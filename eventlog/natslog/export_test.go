@@ -29,3 +29,10 @@ func LeaderOffsets(ctx context.Context, e *Engine, channel string, after, upTo u
 	})
 	return offsets, err
 }
+
+// DoubtEpochs makes the next read from the cache ask for the epoch.
+func DoubtEpochs(e *Engine) {
+	for _, p := range e.parts {
+		p.epochSeen.Store(0)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -32,6 +33,10 @@ type StreamState struct {
 	Replicas int
 	Leader   string // "" of a server that is alone
 	Err      error
+
+	// Told is the time by the leader's clock when it told this, between two times
+	// of this machine.
+	Before, Told, After time.Time
 }
 
 // Inspect looks at each server that the options name or that these tell of, and at
@@ -67,6 +72,18 @@ func Inspect(ctx context.Context, o Options) (s State, err error) {
 		}
 		return streams.Err()
 	})
+	for i := range s.Streams {
+		one := &s.Streams[i]
+		one.Before = time.Now()
+		info, err := js.Stream(ctx, one.Name)
+		one.After = time.Now()
+		if err != nil {
+			one.Err = errors.Join(one.Err, err)
+			one.Told = one.After // it is not known
+			continue
+		}
+		one.Told = info.CachedInfo().TimeStamp
+	}
 	slices.SortFunc(s.Streams, func(a, b StreamState) int { return strings.Compare(a.Name, b.Name) })
 	return s, nil
 }

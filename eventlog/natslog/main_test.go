@@ -59,7 +59,7 @@ func open(t testing.TB, o natslog.Options) *natslog.Engine {
 
 // harness opens engines on a cluster. A test that needs servers that crash gets one
 // of its own.
-func harness(c *natstest.Cluster) logtest.Harness {
+func harness(c *natstest.Cluster, cached bool) logtest.Harness {
 	var own sync.Map // engine → its server
 	return logtest.Harness{
 		Open: func(t testing.TB, p eventlog.Policies) eventlog.Engine {
@@ -69,6 +69,9 @@ func harness(c *natstest.Cluster) logtest.Harness {
 			}
 			o := fresh(on)
 			o.Policies = p
+			if cached {
+				o.CacheDir = t.TempDir()
+			}
 			e := open(t, o)
 			own.Store(e, on)
 			return e
@@ -99,14 +102,17 @@ func harness(c *natstest.Cluster) logtest.Harness {
 }
 
 // On one server, which some of the tests kill.
-func TestConformance(t *testing.T) { logtest.Run(t, harness(one)) }
+func TestConformance(t *testing.T) { logtest.Run(t, harness(one, false)) }
+
+// The same with a cache for what is read.
+func TestConformanceWithCache(t *testing.T) { logtest.Run(t, harness(one, true)) }
 
 // On three servers, of which any may answer a read.
 func TestConformanceOfACluster(t *testing.T) {
 	if !soak {
 		t.Skip("for make soak")
 	}
-	h := harness(natstest.Start(t, 3, natstest.Options{}))
+	h := harness(natstest.Start(t, 3, natstest.Options{}), true)
 	h.Crash = nil
 	logtest.Run(t, h)
 }

@@ -40,6 +40,12 @@ type Options struct {
 	// server, 3 in a cluster.
 	Replicas int
 
+	// CacheDir is a directory of this engine's own for copies of records that were
+	// read and are slow to read again. It may be lost at any time. Default: none.
+	CacheDir string
+	// CacheBytes bounds what is there. Default 1 GiB, at least 16 MiB.
+	CacheBytes int64
+
 	// Policies tells how each channel is kept. Default: the default policy.
 	Policies eventlog.Policies
 
@@ -59,7 +65,10 @@ type Options struct {
 const (
 	defaultPrefix     = "starling"
 	defaultPartitions = 8
-	maxPartitions     = 1024
+
+	// MinCacheBytes is the least of Options.CacheBytes.
+	MinCacheBytes = 16 << 20
+	maxPartitions = 1024
 )
 
 var prefixForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
@@ -88,6 +97,9 @@ func (o *Options) complete() error {
 	}
 	if ways > 1 {
 		return fmt.Errorf("more than one of a credentials file, an nkey file, a user and a token: %w", eventlog.ErrInvalid)
+	}
+	if o.CacheBytes != 0 && o.CacheBytes < MinCacheBytes {
+		return fmt.Errorf("%d bytes for the cache, which needs %d: %w", o.CacheBytes, MinCacheBytes, eventlog.ErrInvalid)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/internal/recordcache"
 )
 
 // Head returns the position of the last record ever stored in a channel, as the
@@ -69,23 +70,38 @@ func (e *Engine) Read(ctx context.Context, channel string, after uint64, limit e
 }
 
 func (e *Engine) read(ctx context.Context, channel string, after uint64, limit eventlog.Limit) (eventlog.Page, error) {
-	head, err := e.head(ctx, channel)
-	if err != nil {
-		return eventlog.Page{}, err
-	}
-	if head.Offset == 0 {
-		return eventlog.Page{Head: head, Complete: after == 0}, nil
-	}
-	f := forward{limit: limit, oldest: e.oldest(channel)}
-	for start := after; ; {
-		if err := e.fill(ctx, &f, channel, start, head.Offset); err != nil {
-			return eventlog.Page{}, err
-		}
-		// The mark is read after the records: what it does not tell of was there
-		// while they were read.
-		m, err := e.mark(ctx, channel)
+	for {
+		head, err := e.head(ctx, channel)
 		if err != nil {
 			return eventlog.Page{}, err
+		}
+		if head.Offset == 0 {
+			return eventlog.Page{Head: head, Complete: after == 0}, nil
+		}
+		page, cached, err := e.readFrom(ctx, channel, head, after, limit)
+		if err != nil || !cached {
+			return page, err
+		}
+		if same, err := e.stillIn(ctx, e.partition(channel), head.Epoch); err != nil || same {
+			return page, err
+		}
+	}
+}
+
+// readFrom reads a channel with a head, and tells whether some was in the cache.
+func (e *Engine) readFrom(ctx context.Context, channel string, head eventlog.Position, after uint64, limit eventlog.Limit) (page eventlog.Page, cached bool, err error) {
+	f := forward{limit: limit, oldest: e.oldest(channel)}
+	for start := after; ; {
+		some, err := e.fill(ctx, &f, channel, start, head)
+		cached = cached || some
+		if err != nil {
+			return eventlog.Page{}, cached, err
+		}
+		// The mark is read after the records: what it does not tell of was there
+		// while they were read, or when they were put into the cache.
+		m, err := e.mark(ctx, channel)
+		if err != nil {
+			return eventlog.Page{}, cached, err
 		}
 		if len(f.records) > 0 && f.records[0].Offset <= m.trimmed {
 			// Hidden, but not gone yet.
@@ -98,21 +114,8 @@ func (e *Engine) read(ctx context.Context, channel string, after uint64, limit e
 			page.Head.Offset = f.last
 		}
 		page.More = f.full && f.last < page.Head.Offset
-		return page, nil
+		return page, cached, nil
 	}
-}
-
-// fill reads records after an offset into f.
-func (e *Engine) fill(ctx context.Context, f *forward, channel string, after, head uint64) error {
-	p := e.partition(channel)
-	s := scan{
-		stream: p.log, filter: p.records + subjectOf(channel), after: after, upTo: head,
-		records: f.limit.Records, bytes: f.limit.Bytes,
-	}
-	if err := e.scan(ctx, s, f.take); err != nil {
-		return err
-	}
-	return f.err
 }
 
 // forward gathers the records of a page, oldest first.
@@ -125,15 +128,9 @@ type forward struct {
 	last    uint64 // offset of the last record that was seen
 	aged    bool   // some were hidden
 	full    bool   // a limit was reached
-	err     error
 }
 
-func (f *forward) take(m *stored) bool {
-	r, err := decode(m)
-	if err != nil {
-		f.err = err
-		return false
-	}
+func (f *forward) take(r *eventlog.Record) bool {
 	if len(f.records) == 0 && r.Time < f.oldest {
 		f.aged, f.last = true, r.Offset
 		return true
@@ -142,7 +139,7 @@ func (f *forward) take(m *stored) bool {
 		f.full = true
 		return false
 	}
-	f.records = append(f.records, r)
+	f.records = append(f.records, *r)
 	f.bytes += len(r.Data)
 	f.last = r.Offset
 	f.full = len(f.records) >= f.limit.Records
@@ -163,31 +160,38 @@ func (e *Engine) ReadBefore(ctx context.Context, channel string, before uint64, 
 }
 
 func (e *Engine) readBefore(ctx context.Context, channel string, before uint64, limit eventlog.Limit) (eventlog.Page, error) {
-	head, err := e.head(ctx, channel)
-	if err != nil {
-		return eventlog.Page{}, err
+	for {
+		head, err := e.head(ctx, channel)
+		if err != nil {
+			return eventlog.Page{}, err
+		}
+		page := eventlog.Page{Head: head, Complete: true}
+		if head.Offset == 0 {
+			return page, nil
+		}
+		m, err := e.mark(ctx, channel)
+		if err != nil {
+			return eventlog.Page{}, err
+		}
+		b := backward{limit: limit, oldest: e.oldest(channel), upper: head.Offset, place: e.place(channel, head.Epoch)}
+		if before != 0 {
+			b.upper = min(before-1, head.Offset)
+		}
+		if err := e.fillBack(ctx, &b, channel, m.trimmed, head.Offset); err != nil {
+			return eventlog.Page{}, err
+		}
+		if m, err = e.mark(ctx, channel); err != nil {
+			return eventlog.Page{}, err
+		}
+		page.Records, page.More = b.page(m.trimmed)
+		page.Complete = m.lost == 0 && !b.aged
+		if !b.cached {
+			return page, nil
+		}
+		if same, err := e.stillIn(ctx, e.partition(channel), head.Epoch); err != nil || same {
+			return page, err
+		}
 	}
-	page := eventlog.Page{Head: head, Complete: true}
-	if head.Offset == 0 {
-		return page, nil
-	}
-	m, err := e.mark(ctx, channel)
-	if err != nil {
-		return eventlog.Page{}, err
-	}
-	b := backward{limit: limit, oldest: e.oldest(channel), upper: head.Offset}
-	if before != 0 {
-		b.upper = min(before-1, head.Offset)
-	}
-	if err := e.fillBack(ctx, &b, channel, m.trimmed, head.Offset); err != nil {
-		return eventlog.Page{}, err
-	}
-	if m, err = e.mark(ctx, channel); err != nil {
-		return eventlog.Page{}, err
-	}
-	page.Records, page.More = b.page(m.trimmed)
-	page.Complete = m.lost == 0 && !b.aged
-	return page, nil
 }
 
 // firstWindow is how many sequences are looked through at first, for each record
@@ -204,30 +208,33 @@ const (
 func (e *Engine) fillBack(ctx context.Context, b *backward, channel string, floor, head uint64) error {
 	p := e.partition(channel)
 	s := scan{stream: p.log, filter: p.records + subjectOf(channel), upTo: head, records: b.limit.Records + 1, bytes: b.limit.Bytes + b.limit.Bytes/4}
-	if b.upper <= floor {
+	hi := e.takeCached(b, b.upper)
+	if b.enough() || hi <= floor {
 		return nil
 	}
 	first, err := e.leaderGet(ctx, p.log, getRequest{Seq: floor + 1, NextFor: s.filter})
-	if err != nil || first == nil || first.seq > b.upper {
+	if err != nil || first == nil || first.seq > hi {
 		return err
 	}
 	floor = first.seq - 1
-	hi, width := b.upper, uint64(max(firstWindow*b.limit.Records, minWindow))
+	width := uint64(max(firstWindow*b.limit.Records, minWindow))
 	for !b.enough() && hi > floor {
 		lo := floor
 		if hi-floor > width {
 			lo = hi - width
 		}
+		lo = e.cachedBelow(b, lo, hi)
 		s.after, s.upTo = lo, head
-		b.window = nil
+		b.window, b.from = nil, lo
 		if err := e.scan(ctx, s, func(m *stored) bool { return b.take(m, hi) }); err != nil {
 			return err
 		}
 		if b.err != nil {
 			return b.err
 		}
+		e.keepCached(b, hi)
 		b.records = append(b.window, b.records...)
-		hi, width = lo, width*windowGrowth
+		hi, width = e.takeCached(b, lo), width*windowGrowth
 	}
 	return nil
 }
@@ -236,11 +243,14 @@ func (e *Engine) fillBack(ctx context.Context, b *backward, channel string, floo
 type backward struct {
 	limit  eventlog.Limit
 	oldest int64
-	upper  uint64 // the last offset that is wanted
+	upper  uint64             // the last offset that is wanted
+	place  *recordcache.Place // where the cache has such records; nil: it is not asked
 
 	window  []eventlog.Record
+	from    uint64 // window has all that comes after this
 	records []eventlog.Record
 	aged    bool
+	cached  bool // some was in the cache
 	err     error
 }
 
@@ -256,8 +266,9 @@ func (b *backward) take(m *stored, hi uint64) bool {
 		return false
 	}
 	b.window = append(b.window, r)
-	if len(b.window) > 2*b.limit.Records+2 {
-		b.window = append([]eventlog.Record(nil), b.window[len(b.window)-b.limit.Records-1:]...)
+	if n := len(b.window) - b.limit.Records - 1; n > b.limit.Records {
+		b.from = b.window[n-1].Offset
+		b.window = append([]eventlog.Record(nil), b.window[n:]...)
 	}
 	return true
 }
@@ -272,7 +283,8 @@ func (b *backward) enough() bool {
 	for i := range b.records {
 		bytes += len(b.records[i].Data)
 	}
-	return len(b.records) > b.limit.Records || bytes > b.limit.Bytes || b.records[0].Time < b.oldest
+	// The newest is in the page however large it is.
+	return len(b.records) > b.limit.Records || len(b.records) > 1 && bytes > b.limit.Bytes || b.records[0].Time < b.oldest
 }
 
 // page returns the newest records within the limits, without those up to trimmed
@@ -292,6 +304,9 @@ func (b *backward) page(trimmed uint64) (page []eventlog.Record, more bool) {
 			break
 		}
 		n++
+	}
+	if n == 0 {
+		return nil, false
 	}
 	return rest[len(rest)-n:], n < len(rest)
 }

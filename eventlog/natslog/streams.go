@@ -38,7 +38,8 @@ type partition struct {
 	records, marks      string // subjects of the log, up to the channel
 	markers, slotValues string
 
-	epoch atomic.Uint32
+	epoch     atomic.Uint32
+	epochSeen atomic.Int64 // when the leader told it, in Unix nanoseconds
 }
 
 func newPartition(prefix string, i int) *partition {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/starling-rt/starling"
 	"github.com/starling-rt/starling/auth"
+	"github.com/starling-rt/starling/eventlog/natslog"
 	"github.com/starling-rt/starling/protocol"
 )
 
@@ -131,6 +132,9 @@ func (s *Settings) Config(file *File) (Config, error) {
 	}
 	if s.Node == "" || strings.ContainsAny(s.Node, ". \t\n") {
 		p.add("node", "--node", "%q is no name of a node: letters and digits, without dots", s.Node)
+	}
+	if min := int64(natslog.MinCacheBytes); s.NATS.CacheBytes != 0 && s.NATS.CacheBytes < min {
+		p.add("nats.cacheBytes", "--nats-cache-bytes", "%d is less than %d; set nats.cache (--nats-cache) to none for no cache", s.NATS.CacheBytes, min)
 	}
 	if s.Limits.Message > protocol.MaxMessageBytes {
 		p.add("limits.message", "--limit-message", "%d is more than %d, which is the most", s.Limits.Message, protocol.MaxMessageBytes)

@@ -120,6 +120,7 @@ func TestConfigThatIsWrong(t *testing.T) {
 		"two secrets":      {"callbacks:\n  publish: https://example.com\n  secret: a\n  secretFile: b\n", nil, `line 4: callbacks.secretFile: there is a secret as well`},
 		"secret file":      {"callbacks:\n  publish: https://example.com\n  secretFile: /nonexistent\n", nil, `line 3: callbacks.secretFile: open /nonexistent`},
 		"timeout":          {"callbacks:\n  timeout: 2h\n", nil, `line 2: callbacks.timeout: 2h0m0s is not between`},
+		"cache":            {"", func(s *Settings) { s.NATS.CacheBytes = 5 }, `--nats-cache-bytes: 5 is less than 16777216`},
 		"event":            {"webhooks:\n  - url: https://a.b\n    secret: s\n    events: [birth]\n", nil, `line 4: webhooks[0].events[0]: there is no event "birth"; there are occupied`},
 		"pattern":          {"webhooks:\n  - {url: 'https://a.b', secret: s, channels: ['a b']}\n", nil, `line 2: webhooks[0].channels[0]: `},
 		"key":              {"tokens:\n  publicKeys: [abc]\n", nil, `line 2: tokens.publicKeys[0]: this cannot be used`},

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/starling-rt/starling"
+	"github.com/starling-rt/starling/eventlog/natslog"
 	"github.com/starling-rt/starling/protocol"
 )
 
@@ -132,6 +133,18 @@ func (m *metrics) serve(server *starling.Server) {
 	counter("resets", "Subscriptions that were told that they missed publications.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Resets) })
 	counter("skips", "Times that a latest-only subscription left publications out.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Skips) })
 	m.registry.MustRegister(c)
+}
+
+// cache adds what is read from the cache of an engine on NATS.
+func (m *metrics) cache(e *natslog.Engine) {
+	counter := func(name, help string, read func(natslog.CacheStats) int64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "starling_nats_cache_" + name + "_total", Help: help},
+			func() float64 { return float64(read(e.CacheStats())) }))
+	}
+	counter("hits", "Lookups of the log's records that found some on the node's disk.", func(s natslog.CacheStats) int64 { return s.Hits })
+	counter("misses", "Lookups of the log's records that found none there.", func(s natslog.CacheStats) int64 { return s.Misses })
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "starling_nats_cache_bytes", Help: "Bytes of records on the node's disk, about."},
+		func() float64 { return float64(e.CacheStats().Bytes) }))
 }
 
 // Describe implements [prometheus.Collector].

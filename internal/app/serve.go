@@ -51,7 +51,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	m.traces = t
-	server, err := c.open(ctx, c.options(m.observer()))
+	server, err := c.open(ctx, c.options(m.observer()), m)
 	if err == nil {
 		err = serve(ctx, &c, server, m)
 	}

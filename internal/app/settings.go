@@ -48,6 +48,9 @@ type StoreSettings struct {
 type NATSSettings struct {
 	URLs  []string `conf:"urls" name:"nats" help:"URL of a NATS server: channels are kept in its JetStream and not in --data. May be repeated." placeholder:"URL"`
 	Creds string   `conf:"creds" name:"nats-creds" help:"Credentials file for NATS." placeholder:"FILE"`
+
+	Cache      string `conf:"cache" name:"nats-cache" help:"Directory for copies of what is read from NATS, which may be lost, or none. Default: in the cache directory of the service or user, if there is one." placeholder:"DIR"`
+	CacheBytes int64  `conf:"cacheBytes" name:"nats-cache-bytes" help:"Bytes of these copies." default:"1073741824"`
 }
 
 // TLSSettings are the certificate that the server shows. Both files are read

@@ -63,11 +63,15 @@ var arrows = map[string]struct{ ours, others []string }{
 		others: []string{"github.com/cockroachdb/pebble/v2"},
 	},
 
-	"eventlog/natslog": {
+	"internal/recordcache": { // copies of records on a disk that may be lost
 		ours:   []string{"eventlog"},
+		others: []string{"github.com/cockroachdb/pebble/v2"},
+	},
+	"eventlog/natslog": {
+		ours:   []string{"eventlog", "internal/recordcache"},
 		others: []string{"github.com/nats-io"},
 	},
-	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog"}},
+	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/webhook"}},
 	"internal/natstest":    {others: []string{"github.com/nats-io/nats.go"}},
 	"internal/clustertest": {ours: []string{"internal/natstest"}},
 

@@ -4,12 +4,14 @@ package clustertest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +25,10 @@ import (
 type Options struct {
 	Nodes   int // default 3
 	Servers int // default 3
+	// NATS says how the servers are started.
+	NATS natstest.Options
+	// Embedded starts one node on a directory, without servers.
+	Embedded bool
 	// Args are added to those of every node, which serves with --dev and without
 	// limits of rates.
 	Args []string
@@ -61,9 +67,16 @@ func Start(tb testing.TB, o Options) *Cluster {
 	if msg, err := exec.Command("go", "build", "-o", bin, "github.com/starling-rt/starling/cmd/starling").CombinedOutput(); err != nil {
 		tb.Fatalf("build the server: %v\n%s", err, msg)
 	}
-	c := &Cluster{NATS: natstest.Start(tb, o.Servers, natstest.Options{NoAdvertise: true})}
+	c := &Cluster{}
+	if o.Embedded {
+		o.Nodes = 1
+		o.Args = append([]string{"--data", tb.TempDir()}, o.Args...)
+	} else {
+		o.NATS.NoAdvertise = true
+		c.NATS = natstest.Start(tb, o.Servers, o.NATS)
+	}
 	for i := range o.Nodes {
-		c.Nodes = append(c.Nodes, newNode(tb, c.NATS, bin, string(rune('a'+i)), o.Args))
+		c.Nodes = append(c.Nodes, newNode(tb, c.members(), bin, string(rune('a'+i)), o.Args))
 	}
 	c.Nodes[0].Restart() // it makes the streams
 	for _, n := range c.Nodes[1:] {
@@ -75,7 +88,44 @@ func Start(tb testing.TB, o Options) *Cluster {
 	return c
 }
 
-func newNode(tb testing.TB, servers *natstest.Cluster, bin, name string, args []string) *Node {
+// members returns the servers, of which there may be none.
+func (c *Cluster) members() []*natstest.Member {
+	if c.NATS == nil {
+		return nil
+	}
+	return c.NATS.Members
+}
+
+// CPU returns the CPU time that the processes of the cluster have used.
+func (c *Cluster) CPU() (all time.Duration, err error) {
+	var pids []int
+	for _, n := range c.Nodes {
+		pids = append(pids, n.cmd.Process.Pid)
+	}
+	for _, m := range c.members() {
+		pids = append(pids, m.PID())
+	}
+	for _, pid := range pids {
+		used, e := cpuOf(pid)
+		all, err = all+used, errors.Join(err, e)
+	}
+	return all, err
+}
+
+func cpuOf(pid int) (time.Duration, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The name, in parentheses, may hold anything.
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
+	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+}
+
+func newNode(tb testing.TB, servers []*natstest.Member, bin, name string, args []string) *Node {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,9 +138,9 @@ func newNode(tb testing.TB, servers *natstest.Cluster, bin, name string, args []
 	n := &Node{Name: name, URL: "http://" + addr, tb: tb}
 	n.command = []string{
 		bin, "serve", "--dev", "--listen", addr, "--node", name, "--log-format", "json",
-		"--limit-rate=-1", "--limit-address-rate=-1",
+		"--limit-rate=-1", "--limit-address-rate=-1", "--nats-cache", tb.TempDir(),
 	}
-	for _, m := range servers.Members {
+	for _, m := range servers {
 		p := natstest.NewProxy(tb, m)
 		n.proxies = append(n.proxies, p)
 		n.command = append(n.command, "--nats", p.URL)

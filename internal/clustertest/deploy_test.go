@@ -14,6 +14,7 @@ import (
 
 	"github.com/starling-rt/starling/client"
 	"github.com/starling-rt/starling/internal/clustertest"
+	"github.com/starling-rt/starling/internal/natstest"
 )
 
 // balancer runs a load balancer with a file of deploy, changed so that it listens
@@ -84,10 +85,35 @@ func balancer(t *testing.T, nodes []*clustertest.Node, file string, change map[s
 	return n
 }
 
-// The examples of load balancers let WebSocket, Server-Sent Events and polls
-// through, to nodes that have no sticky sessions.
+// shipped returns the configuration of deploy for a server of a test.
+func shipped(t *testing.T) func(m *natstest.Member, addr, clusterAddr string, routes []string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", "nats", "nats.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(m *natstest.Member, addr, clusterAddr string, routes []string) string {
+		text := string(raw)
+		for old, with := range map[string]string{
+			"$NATS_NAME": m.Name, "0.0.0.0:4222": addr, "0.0.0.0:6222": clusterAddr, "store_dir: /data": "store_dir: " + m.Dir,
+			"nats://nats-1:6222, nats://nats-2:6222, nats://nats-3:6222": strings.Join(routes, ", "),
+		} {
+			if !strings.Contains(text, old) {
+				t.Errorf("deploy/nats/nats.conf does not say %q", old)
+			}
+			text = strings.ReplaceAll(text, old, with)
+		}
+		return text
+	}
+}
+
+// Three servers with the configuration of deploy keep three nodes, and the examples
+// of load balancers let WebSocket, Server-Sent Events and polls through to these,
+// which have no sticky sessions.
 func TestLoadBalancers(t *testing.T) {
-	c := clustertest.Start(t, clustertest.Options{Servers: 1, Args: []string{"--trusted-proxies", "127.0.0.1"}})
+	c := clustertest.Start(t, clustertest.Options{
+		NATS: natstest.Options{Configure: shipped(t)}, Args: []string{"--trusted-proxies", "127.0.0.1"},
+	})
 	for _, row := range []struct {
 		file    string
 		change  map[string]string

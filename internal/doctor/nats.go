@@ -8,8 +8,19 @@ import (
 	"github.com/starling-rt/starling/eventlog/natslog"
 )
 
-// NATS looks at the servers of a cluster and at the streams there.
-func (r *Report) NATS(ctx context.Context, urls []string, creds string) {
+// NATS looks at the servers of a cluster and at the streams there, and at monitoring
+// ports if some are told.
+func (r *Report) NATS(ctx context.Context, urls []string, creds string, monitors []string) {
+	for _, url := range monitors {
+		r.Monitor(ctx, url)
+	}
+	r.cluster(ctx, urls, creds)
+	if len(monitors) == 0 {
+		r.add(Finding{Skipped, "sync_interval", "it cannot be seen over a client's connection", "It has to be always on every server: docs/guides/cluster.md says why. --nats-monitor http://HOST:8222 looks at it."})
+	}
+}
+
+func (r *Report) cluster(ctx context.Context, urls []string, creds string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	s, err := natslog.Inspect(ctx, natslog.Options{URLs: urls, CredentialsFile: creds})
@@ -37,7 +48,12 @@ func (r *Report) NATS(ctx context.Context, urls []string, creds string) {
 		r.add(Finding{Unsure, "cluster", fmt.Sprintf("%d servers are known", len(s.Servers)), "A majority of two is both. Run three, or name them all."})
 	}
 	bad := 0
+	clocks := map[string]bool{}
 	for _, one := range s.Streams {
+		if ahead := skew(one.Before, one.After, one.Told); ahead.Abs() >= clocksDiffer && !clocks[one.Leader] {
+			clocks[one.Leader] = true
+			r.ahead("nats-server "+one.Leader, ahead)
+		}
 		if one.Err != nil {
 			bad++
 			r.Problem("stream "+one.Name, one.Err.Error(), "If a server is away, start it again; otherwise wait until it has caught up.")
@@ -51,5 +67,4 @@ func (r *Report) NATS(ctx context.Context, urls []string, creds string) {
 	case bad == 0:
 		r.good("streams", "%d, of %d replicas each, all are well", len(s.Streams), s.Streams[0].Replicas)
 	}
-	r.add(Finding{Skipped, "sync_interval", "it cannot be seen from here", "It has to be always on every server: docs/guides/cluster.md says why."})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,15 +32,18 @@ func Keep(string) eventlog.Policy {
 
 // Result is what was done.
 type Result struct {
-	Channels, Records, Keys int64 // that the target now has of the source
-	Copied                  int64 // records that were not there before
-	Left                    int64 // key-values that hold places in the source, and were left out
+	Channels, Records, Keys, Snapshots int64 // that the target now has of the source
+
+	Copied int64 // records that were not there before
+	Left   int64 // leases, and snapshots that cannot be gone on from
 }
 
 // Run copies all channels with their records, idempotency keys and key-values, and
 // then reads each record again to compare it. A Run that was cut short is gone on
 // with by another one. Ids, users, times and tags stay; offsets and the epoch are
-// the target's. Nobody else may use either engine meanwhile.
+// the target's. Positions of webhooks and snapshots become those of the same records
+// there. Leases are not copied, for nobody holds one; newest values of signals are in
+// the memory of a server alone. Nobody else may use either engine meanwhile.
 func Run(ctx context.Context, from *pebblelog.Engine, to eventlog.Engine, done func(channel string, records int64)) (Result, error) {
 	m := &migration{from: from, to: to, done: done}
 	var r Result
@@ -275,70 +277,4 @@ func (m *migration) compare(ctx context.Context, name string) (n int64, err erro
 			return n, fmt.Errorf("%w: record %d is not as it was", ErrDiffers, n+1)
 		}
 	}
-}
-
-// places begin the keys whose values hold places in the source, or who is at work
-// there: none of it is true of the target. Snapshots are made again, leases taken
-// again, webhooks go on with what is published after the move.
-var places = []string{"lease/", "snap/", "snapdata/", "webhook/", "webhook-occupied/"}
-
-func isPlace(key string) bool {
-	for _, p := range places {
-		if strings.HasPrefix(key, p) {
-			return true
-		}
-	}
-	return false
-}
-
-// keyValues copies the key-values, and reads each again.
-func (m *migration) keyValues(ctx context.Context, r *Result) error {
-	for after := ""; ; {
-		items, next, err := m.from.KeyValues(ctx, after, channels)
-		if err != nil {
-			return err
-		}
-		if next == "" {
-			return nil
-		}
-		after = next
-		for _, it := range items {
-			if isPlace(it.Key) {
-				r.Left++
-				continue
-			}
-			if err := m.keyValue(ctx, &it); err != nil {
-				return fmt.Errorf("key %q: %w", it.Key, err)
-			}
-			r.Keys++
-		}
-	}
-}
-
-func (m *migration) keyValue(ctx context.Context, it *pebblelog.KeyValue) error {
-	kv := m.to.KV()
-	there, err := kv.Get(ctx, it.Key)
-	if err == nil {
-		if string(there.Value) != string(it.Value) {
-			return fmt.Errorf("%w: it has another value there", ErrDiffers)
-		}
-		return nil
-	}
-	if !errors.Is(err, eventlog.ErrNotFound) {
-		return err
-	}
-	o := eventlog.PutOptions{Expect: eventlog.Absent}
-	if !it.Expires.IsZero() {
-		if o.TTL = time.Until(it.Expires); o.TTL < time.Second {
-			return nil // it is over
-		}
-	}
-	if _, err := kv.Put(ctx, it.Key, it.Value, o); err != nil {
-		return err
-	}
-	there, err = kv.Get(ctx, it.Key)
-	if err == nil && string(there.Value) != string(it.Value) {
-		err = fmt.Errorf("%w: it is not as it was written", ErrDiffers)
-	}
-	return err
 }

@@ -26,6 +26,11 @@ import (
 type Options struct {
 	// Config is put at the end of each server's configuration.
 	Config string
+	// Configure returns the whole configuration of a server, instead of all that is
+	// said here but how clients connect.
+	Configure func(m *Member, addr, clusterAddr string, routes []string) string
+	// Sync is the sync_interval. Default "always".
+	Sync string
 	// MaxPayload is the largest message. Default "8MB".
 	MaxPayload string
 	// NoAdvertise keeps the servers from telling clients of each other, who then
@@ -59,7 +64,7 @@ type Member struct {
 }
 
 // Start starts n servers and waits until they serve JetStream. They end with the
-// test. Every write is synced before it is acknowledged.
+// test. Every write is synced before it is acknowledged, unless Options say otherwise.
 func Start(tb testing.TB, n int, o Options) *Cluster {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "natstest-")
@@ -144,13 +149,22 @@ func (m *Member) configure(port, clusterPort int, routes []string) error {
 	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
 		return err
 	}
+	m.config = filepath.Join(m.Dir, "nats.conf")
+	if f := m.cluster.opts.Configure; f != nil {
+		text := f(m, fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", clusterPort), routes)
+		return os.WriteFile(m.config, []byte(text), 0o644)
+	}
 	payload := m.cluster.opts.MaxPayload
 	if payload == "" {
 		payload = "8MB"
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "server_name: %s\nlisten: 127.0.0.1:%d\nmax_payload: %s\n", m.Name, port, payload)
-	fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: always, max_mem: 1GB, max_file: 20GB }\n", m.Dir)
+	sync := m.cluster.opts.Sync
+	if sync == "" {
+		sync = "always"
+	}
+	fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: %s, max_mem: 1GB, max_file: 20GB }\n", m.Dir, sync)
 	if len(routes) > 1 {
 		fmt.Fprintf(&b, "cluster { name: test, listen: 127.0.0.1:%d, routes: [%s], no_advertise: %v }\n",
 			clusterPort, strings.Join(routes, ", "), m.cluster.opts.NoAdvertise)
@@ -159,7 +173,6 @@ func (m *Member) configure(port, clusterPort int, routes []string) error {
 		fmt.Fprintf(&b, "authorization { user: %q, password: %q }\n", m.cluster.opts.User, m.cluster.opts.Password)
 	}
 	b.WriteString(m.cluster.opts.Config)
-	m.config = filepath.Join(m.Dir, "nats.conf")
 	return os.WriteFile(m.config, b.Bytes(), 0o644)
 }
 

@@ -134,6 +134,24 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// EncodePosition returns the value of a key of positions.
+func EncodePosition(p eventlog.Position) []byte { return encode(p) }
+
+// Position returns the channel and the position of a key-value of package webhook,
+// for who moves them to another log. It is not ok for what is none.
+func Position(key string, value []byte) (channel string, p eventlog.Position, ok bool) {
+	rest, ok := strings.CutPrefix(key, "webhook/")
+	if !ok {
+		return "", p, false
+	}
+	_, channel, ok = strings.Cut(rest, "/pos/") // names have no slash
+	if !ok {
+		return "", p, false
+	}
+	p, err := decode(value)
+	return channel, p, err == nil
+}
+
 func encode(p eventlog.Position) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(nil, p.Epoch), p.Offset)
 }
