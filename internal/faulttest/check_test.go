@@ -218,8 +218,8 @@ var head = porcupine.Model{
 func (c *checker) checkCompares() {
 	var all []porcupine.Operation
 	for _, k := range c.h.compares {
-		if k.end-k.start > longest {
-			c.add("%s: %s of %s took %v", k.channel, k.outcome, k.value, k.end-k.start)
+		if k.slowest > longest {
+			c.add("%s: %s of %s took %v", k.channel, k.outcome, k.value, k.slowest)
 		}
 		r, there := c.at[k.channel][k.value]
 		returned := int64(k.end)

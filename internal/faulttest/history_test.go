@@ -34,6 +34,7 @@ type try struct {
 type compare struct {
 	client, channel, value string
 	start, end             time.Duration
+	slowest                time.Duration // of its tries
 	expect                 uint64
 	outcome                outcome
 	offset                 uint64 // if it is stored

@@ -394,6 +394,13 @@ func (c *Cluster) ready(m *Member) error {
 	return err
 }
 
+// Build makes sure that there is a nats-server to start: the first time, the go
+// command may need the network for that.
+func Build() error {
+	_, err := binary()
+	return err
+}
+
 // binary returns where the nats-server is.
 var binary = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()

@@ -92,7 +92,7 @@ func Run(t *testing.T, before func() []string, f func(t *testing.T, n *Network))
 var elsewhere = regexp.MustCompile(`^-test\.(run|testlogfile|coverprofile|gocoverdir|outputdir|cpuprofile|memprofile|trace|v)\b`)
 
 func arguments(test string) []string {
-	args := []string{"-test.run=^" + test + "$", "-test.v"}
+	args := []string{"-test.run=^" + strings.ReplaceAll(test, "/", "$/^") + "$", "-test.v"}
 	for _, a := range os.Args[1:] {
 		if !elsewhere.MatchString(a) {
 			args = append(args, a)
