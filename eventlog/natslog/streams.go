@@ -209,6 +209,9 @@ func (e *Engine) ensureStream(ctx context.Context, want jetstream.StreamConfig) 
 			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
 				s, err = e.js.Stream(ctx, want.Name)
 			}
+			if errors.Is(err, jetstream.ErrStreamNotFound) { // and is making it
+				err = fmt.Errorf("%w: %w", errInTheMaking, err)
+			}
 		}
 		return err
 	})
