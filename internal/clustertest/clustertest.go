@@ -26,6 +26,8 @@ type Options struct {
 	// Args are added to those of every node, which serves with --dev and without
 	// limits of rates.
 	Args []string
+	// ArgsOf returns what is added to those of one node. Default: nothing.
+	ArgsOf func(node string) []string
 	// Together starts all nodes at the same moment. Default: the first makes the
 	// streams.
 	Together bool
@@ -124,6 +126,9 @@ func newNode(tb testing.TB, servers *natstest.Cluster, i int, o *Options) *Node 
 		n.command = append(n.command, "--nats", url)
 	}
 	n.command = append(n.command, o.Args...)
+	if o.ArgsOf != nil {
+		n.command = append(n.command, o.ArgsOf(n.Name)...)
+	}
 	tb.Cleanup(n.Kill)
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -147,8 +148,17 @@ func (c *clients) stop() {
 // summary tells how much happened.
 func (w *world) summary() {
 	var outcomes [conflict + 1]int
+	var ends []time.Duration
 	for _, t := range w.r.h.tries {
 		outcomes[t.outcome]++
+		if t.outcome == stored {
+			ends = append(ends, t.end)
+		}
+	}
+	slices.Sort(ends)
+	gap := time.Duration(0)
+	for i := range ends[1:] {
+		gap = max(gap, ends[i+1]-ends[i])
 	}
 	var compares [conflict + 1]int
 	for _, k := range w.r.h.compares {
@@ -158,6 +168,7 @@ func (w *world) summary() {
 	for _, f := range w.r.h.followings {
 		seen += len(f.sights)
 	}
-	w.t.Logf("  %d publications acknowledged, %d tries refused, %d without an outcome; %d compare-and-appends stored, %d in conflict, %d refused, %d without an outcome; %d seen by %d followers",
-		outcomes[stored], outcomes[refused], outcomes[unknown], compares[stored], compares[conflict], compares[refused], compares[unknown], seen, len(w.r.h.followings))
+	w.t.Logf("  %d publications acknowledged, %d tries refused, %d without an outcome, at most %v between two acknowledgements", outcomes[stored], outcomes[refused], outcomes[unknown], gap.Round(10*time.Millisecond))
+	w.t.Logf("  %d compare-and-appends stored, %d in conflict, %d refused, %d without an outcome; %d seen by %d followers",
+		compares[stored], compares[conflict], compares[refused], compares[unknown], seen, len(w.r.h.followings))
 }
