@@ -77,12 +77,14 @@ func (c *checker) checkLogs() {
 func (c *checker) checkTries() {
 	type fate struct{ channel, value string }
 	possible := map[fate]bool{}
+	why := map[fate]string{}
 	for _, t := range c.h.tries {
 		if t.end-t.start > longest {
 			c.add("%s: %s of %s took %v", t.channel, t.outcome, t.value, t.end-t.start)
 		}
 		f := fate{t.channel, t.value}
 		possible[f] = possible[f] || t.outcome == stored || t.outcome == unknown
+		why[f] += fmt.Sprintf(" (%v to %v: %s)", t.start, t.end, t.why)
 		if t.outcome != stored {
 			continue
 		}
@@ -98,6 +100,7 @@ func (c *checker) checkTries() {
 	for _, k := range c.h.compares {
 		f := fate{k.channel, k.value}
 		possible[f] = possible[f] || k.outcome == stored || k.outcome == unknown
+		why[f] += fmt.Sprintf(" (%v to %v: %s)", k.start, k.end, k.why)
 	}
 	for channel, log := range c.logs {
 		for _, r := range log {
@@ -105,7 +108,7 @@ func (c *checker) checkTries() {
 			case !tried:
 				c.add("%s: nobody published %s", channel, r.value)
 			case !can:
-				c.add("%s: %s was refused every time and is stored", channel, r.value)
+				c.add("%s: %s was refused every time and is stored:%s", channel, r.value, why[fate{channel, r.value}])
 			}
 		}
 	}

@@ -58,6 +58,9 @@ func (c *comparer) once(a eventlog.Append, k *compare) error {
 	defer cancel()
 	done, err := c.log.Append(ctx, a)
 	k.slowest = max(k.slowest, c.w.r.now()-began)
+	if err != nil {
+		k.why = err.Error()
+	}
 	switch {
 	case err == nil:
 		k.outcome, k.offset = stored, done.Last.Offset

@@ -63,8 +63,12 @@ func run(t *testing.T, n *netlab.Network, seed uint64) {
 		w.suffer(kinds[order[i%len(order)]](w))
 	}
 	clients.stop()
-	for _, problem := range w.r.h.check() {
+	problems := w.r.h.check()
+	for _, problem := range problems[:min(len(problems), 20)] {
 		t.Errorf("seed %d: %s", seed, problem)
+	}
+	if len(problems) > 20 {
+		t.Errorf("seed %d: and %d more", seed, len(problems)-20)
 	}
 	w.summary()
 }

@@ -28,6 +28,7 @@ type try struct {
 	outcome                     outcome
 	offset                      uint64 // if it is stored
 	duplicate                   bool
+	why                         string // if it is not
 }
 
 // compare is one compare-and-append, with all its tries.
@@ -38,6 +39,7 @@ type compare struct {
 	expect                 uint64
 	outcome                outcome
 	offset                 uint64 // if it is stored
+	why                    string // if it is not
 }
 
 // sight is what a follower of a channel sees: a publication, or that it missed

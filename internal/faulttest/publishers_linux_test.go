@@ -120,7 +120,7 @@ func (p *publisher) once(t *try) {
 	case err != nil:
 		p.w.r.wrong("%s was answered %s %q", p.name, res.Status, raw)
 	case a.Error != nil:
-		t.outcome = p.w.outcomeOf(p.name, a.Error)
+		t.outcome, t.why = p.w.outcomeOf(p.name, a.Error), a.Error.Name
 	default:
 		t.outcome, t.offset, t.duplicate = stored, a.Offset, a.Duplicate
 	}
@@ -182,7 +182,7 @@ func (p *socketPublisher) once(t *try) {
 			continue
 		}
 		if a.Error != nil {
-			t.outcome = p.w.outcomeOf(p.name, a.Error)
+			t.outcome, t.why = p.w.outcomeOf(p.name, a.Error), a.Error.Name
 		} else if a.Result != nil {
 			t.outcome, t.offset, t.duplicate = stored, a.Result.Offset, a.Result.Duplicate
 		}
