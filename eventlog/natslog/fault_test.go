@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/starling-rt/starling/eventlog"
@@ -507,77 +504,5 @@ func TestTwoNodes(t *testing.T) {
 	}
 	if err := la.Leases().Release(t.Context(), held); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// A server that was the leader and does not know better may refuse what the leader
-// stores, and be heard first.
-func TestRefusedByAFormerLeader(t *testing.T) {
-	c := natstest.Start(t, 3, natstest.Options{})
-	o := fresh(c)
-	l := eventlog.New(open(t, o))
-	nc, err := c.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	var deposed atomic.Bool
-	for _, row := range []struct{ name, answer string }{
-		{"another head", `{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 1"},"stream":"s","seq":0}`},
-		{"another one is in flight", `{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"},"stream":"s","seq":0}`},
-		{"no resources", `{"error":{"code":503,"err_code":10023,"description":"insufficient resources"},"stream":"s","seq":0}`},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			sub, err := nc.Subscribe(o.Prefix+".log.*.r.>", func(m *nats.Msg) {
-				deposed.Store(true)
-				_ = m.Respond([]byte(row.answer)) // if it does not come, the leader is heard
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = sub.Unsubscribe() }() // the connection ends anyway
-			if err := nc.Flush(); err != nil {
-				t.Fatal(err)
-			}
-			channel := "c:" + strings.ReplaceAll(row.name, " ", "-")
-			last, possible := uint64(0), 0
-			for i := range 20 {
-				a, err := l.Append(t.Context(), eventlog.Append{
-					Channel: channel, Expect: eventlog.At(last), Entries: []eventlog.Entry{{Data: fmt.Append(nil, i)}},
-				})
-				switch {
-				case err == nil:
-					last = a.Last.Offset
-				case errors.Is(err, eventlog.ErrUnknown):
-					possible++
-					eventually(t, time.Minute, "it is stored", func() bool {
-						head, err := l.Head(t.Context(), channel)
-						moved := err == nil && head.Offset > last
-						if moved {
-							last = head.Offset
-						}
-						return moved
-					})
-				default:
-					t.Fatalf("append %d, which the leader stores: %v", i, err)
-				}
-			}
-			page, err := l.Read(t.Context(), channel, 0, eventlog.Limit{})
-			if err != nil || len(page.Records) != 20 || page.Records[19].Offset != last {
-				t.Errorf("there are %d records, %v, want 20", len(page.Records), err)
-			}
-			if !deposed.Load() {
-				t.Error("nobody else has heard anything")
-			}
-			t.Logf("%d of 20 had no outcome", possible)
-		})
-	}
-	stale := eventlog.Append{Channel: "c:another-head", Expect: eventlog.At(0), Entries: []eventlog.Entry{{Data: []byte("x")}}}
-	if _, err := l.Append(t.Context(), stale); !errors.Is(err, eventlog.ErrConflict) {
-		t.Errorf("what expects an old head: %v", err)
-	}
-	stale.Expect = eventlog.At(1 << 40)
-	if _, err := l.Append(t.Context(), stale); !errors.Is(err, eventlog.ErrConflict) {
-		t.Errorf("what expects a head that will never be: %v", err)
 	}
 }

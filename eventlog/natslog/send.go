@@ -259,6 +259,9 @@ func (s *sender) publish(a *attempt, reply string) {
 // answered takes the outcome of an attempt.
 func (s *sender) answered(a *attempt, m *nats.Msg) {
 	seq, refused, err := published(m)
+	if err != nil || refused != nil && refused.Code >= 500 {
+		a.members[0].partition.doubted.Store(true)
+	}
 	switch {
 	case err != nil:
 		s.fail(a, err)
@@ -301,6 +304,7 @@ func (s *sender) stored(a *attempt, last uint64) {
 	if !s.landed(a) {
 		return
 	}
+	a.members[0].partition.doubted.Store(false)
 	at := last + 1
 	for _, p := range a.members {
 		at -= uint64(p.parts())
@@ -449,6 +453,7 @@ func (s *sender) giveUp(which func(*attempt) bool) {
 	}
 	s.mu.Unlock()
 	for _, a := range late {
+		a.members[0].partition.doubted.Store(true)
 		s.fail(a, eventlog.ErrUnknown)
 	}
 }

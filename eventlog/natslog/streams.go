@@ -37,8 +37,12 @@ type partition struct {
 	log, slots          string // streams
 	records, marks      string // subjects of the log, up to the channel
 	markers, slotValues string
+	probe               string // subject that is stored for nobody
 
 	epoch atomic.Uint32
+	// doubted says that the last append that told anything of the servers was not
+	// stored.
+	doubted atomic.Bool
 }
 
 func newPartition(prefix string, i int) *partition {
@@ -47,6 +51,7 @@ func newPartition(prefix string, i int) *partition {
 		log: prefix + "-log-" + n, slots: prefix + "-slots-" + n,
 		records: prefix + ".log." + n + ".r.", marks: prefix + ".log." + n + ".t.",
 		markers: prefix + ".log." + n + ".k.", slotValues: prefix + ".slot." + n + ".",
+		probe: prefix + ".log." + n + ".h",
 	}
 }
 
