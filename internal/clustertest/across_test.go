@@ -31,6 +31,7 @@ func TestAcrossNodes(t *testing.T) {
 	t.Run("the same key on all nodes at once", func(t *testing.T) { keysAtOnce(t, c) })
 	t.Run("newest values", func(t *testing.T) { latestValues(t, c) })
 	t.Run("subscriptions by the server", func(t *testing.T) { subscribedByServer(t, c) })
+	t.Run("first and last subscriptions", func(t *testing.T) { occupiedAcross(t, c, h) })
 	t.Run("webhooks of a node that is killed", func(t *testing.T) { webhooksOfKilled(t, c, h) })
 	t.Run("an event source goes on elsewhere", func(t *testing.T) { eventSourceElsewhere(t, c) })
 }

@@ -1,6 +1,8 @@
 package clustertest_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,8 +13,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/starling-rt/starling/client"
 	"github.com/starling-rt/starling/internal/clustertest"
@@ -147,21 +152,87 @@ func webhooksOfKilled(t *testing.T, c *clustertest.Cluster, h *hooked) {
 	}
 	t.Logf("node %s told %d events until it was killed; node %s told the last of %d, %v later", teller, len(before), next, len(events), time.Since(began).Round(time.Millisecond))
 	for i := range channels {
-		var got []string
-		seen := map[string]bool{}
-		for _, e := range events {
-			if e.Channel == fmt.Sprint("room:", i) && !seen[e.ID] {
-				seen[e.ID] = true
-				got = append(got, string(e.Publication.Data))
-			}
-		}
-		for j := range each {
-			if j >= len(got) || got[j] != fmt.Sprint(j) {
-				t.Fatalf("room:%d: got %v, want each in order", i, got)
-			}
-		}
+		eachInOrder(t, events, fmt.Sprint("room:", i), each)
 	}
 	if again := len(events) - channels*each; again > 100 {
 		t.Errorf("%d were told again, more than one request", again)
+	}
+}
+
+// eachInOrder checks that the publications 0, 1, … of a channel were told in their
+// order, whatever was told again.
+func eachInOrder(t *testing.T, events []hookEvent, channel string, n int) {
+	t.Helper()
+	var got []string
+	seen := map[string]bool{}
+	for _, e := range events {
+		if e.Channel == channel && e.Type == "publication" && !seen[e.ID] {
+			seen[e.ID] = true
+			got = append(got, string(e.Publication.Data))
+		}
+	}
+	for j := range n {
+		if j >= len(got) || got[j] != fmt.Sprint(j) {
+			t.Fatalf("%s: got %v, want each in order", channel, got)
+		}
+	}
+}
+
+// occupiedAcross: a channel is occupied by the first subscription on any node, and
+// vacated when the last on all has gone.
+func occupiedAcross(t *testing.T, c *clustertest.Cluster, h *hooked) {
+	t.Helper()
+	told := func() (all []string) {
+		events, _ := h.heard()
+		for _, e := range events {
+			if e.Channel == "room:shared" {
+				all = append(all, e.Type)
+			}
+		}
+		return all
+	}
+	subscribe := func(n *clustertest.Node) (leave func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		begun, gone := make(chan struct{}), make(chan struct{})
+		go func() { // ends with ctx
+			defer close(gone)
+			for e, err := range client.Subscribe(ctx, n.URL, "room:shared", client.Subscription{}) {
+				if err == nil && e.Type == client.EventStarted {
+					close(begun)
+				}
+			}
+		}()
+		<-begun
+		return func() { cancel(); <-gone }
+	}
+	// What the nodes tell of themselves.
+	nc, err := c.NATS.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	var own atomic.Int64
+	if _, err = nc.Subscribe("starling.live.>", func(m *nats.Msg) {
+		if bytes.Contains(m.Data, []byte(`"occupied","channel":"room:shared"`)) {
+			own.Add(1)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	leaveFirst := subscribe(c.Nodes[0])
+	clustertest.Eventually(t, "it is occupied", func() bool { return len(told()) == 1 })
+	leaveSecond := subscribe(c.Nodes[1])
+	clustertest.Eventually(t, "two nodes have it", func() bool { return own.Load() == 2 })
+	leaveFirst()
+	leaveThird := subscribe(c.Nodes[2])
+	clustertest.Eventually(t, "three nodes had it", func() bool { return own.Load() == 3 })
+	leaveSecond()
+	leaveThird()
+	clustertest.Eventually(t, "it is vacated", func() bool { return slices.Contains(told(), "vacated") })
+	if got := told(); !slices.Equal(got, []string{"occupied", "vacated"}) {
+		t.Errorf("told %v, want the first and the last", got)
 	}
 }
