@@ -71,6 +71,11 @@ func Start(tb testing.TB, o Options) *Cluster {
 		o.Binary = Build(tb)
 	}
 	c := &Cluster{NATS: natstest.Start(tb, o.Servers, natstest.Options{NoAdvertise: true, Hosts: o.ServerHosts})}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log(c.logs())
+		}
+	})
 	for i := range o.Nodes {
 		c.Nodes = append(c.Nodes, newNode(tb, c.NATS, i, &o))
 	}
@@ -88,6 +93,23 @@ func Start(tb testing.TB, o Options) *Cluster {
 	return c
 }
 
+// logs returns the last that the nodes and the servers have said.
+func (c *Cluster) logs() string {
+	const most = 60
+	var b strings.Builder
+	add := func(name, log string) {
+		lines := strings.Split(strings.TrimSpace(log), "\n")
+		fmt.Fprintf(&b, "%s:\n%s\n", name, strings.Join(lines[max(0, len(lines)-most):], "\n"))
+	}
+	for _, n := range c.Nodes {
+		add("node "+n.Name, n.Log())
+	}
+	for _, m := range c.NATS.Members {
+		add("server "+m.Name, m.Log())
+	}
+	return b.String()
+}
+
 // Build builds the server, with more arguments for the go command if there are any,
 // and returns where it is until the test ends.
 func Build(tb testing.TB, args ...string) string {
@@ -103,7 +125,7 @@ func Build(tb testing.TB, args ...string) string {
 // newNode returns a node that does not run yet.
 func newNode(tb testing.TB, servers *natstest.Cluster, i int, o *Options) *Node {
 	tb.Helper()
-	n := &Node{Name: string(rune('a' + i)), tb: tb, start: (*exec.Cmd).Start}
+	n := &Node{Name: string(rune('a' + i)), tb: tb, start: (*exec.Cmd).Start, stderr: &output{}}
 	var addr string
 	if len(o.NodeHosts) > 0 {
 		h := o.NodeHosts[i]

@@ -49,11 +49,6 @@ func TestFaults(t *testing.T) {
 // run has a new cluster suffer what a seed chooses.
 func run(t *testing.T, n *netlab.Network, seed uint64) {
 	w := newWorld(t, n, seed)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(w.logs())
-		}
-	})
 	clients := w.start()
 	order := w.rng.Perm(len(kinds))
 	if *only >= 0 {

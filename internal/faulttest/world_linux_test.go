@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -172,22 +171,4 @@ func (w *world) logsOf() {
 			w.r.log(channel, n.Name, records)
 		}
 	}
-}
-
-// logs returns what the nodes have said, if the test has failed.
-func (w *world) logs() string {
-	var b strings.Builder
-	for _, n := range w.c.Nodes {
-		fmt.Fprintf(&b, "node %s:\n%s\n", n.Name, tail(n.Log()))
-	}
-	for _, m := range w.c.NATS.Members {
-		fmt.Fprintf(&b, "server %s:\n%s\n", m.Name, tail(m.Log()))
-	}
-	return b.String()
-}
-
-// tail returns the last lines of a text.
-func tail(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
