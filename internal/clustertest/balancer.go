@@ -45,8 +45,10 @@ func NewBalancer(tb testing.TB, nodes []*Node) *Balancer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &Balancer{URL: "http://" + l.Addr().String(), listener: l, nodes: slices.Clone(nodes),
-		out: map[*Node]bool{}, conns: map[net.Conn]*Node{}, done: make(chan struct{})}
+	b := &Balancer{
+		URL: "http://" + l.Addr().String(), listener: l, nodes: slices.Clone(nodes),
+		out: map[*Node]bool{}, conns: map[net.Conn]*Node{}, done: make(chan struct{}),
+	}
 	b.work.Go(b.accept)
 	tb.Cleanup(b.close)
 	return b

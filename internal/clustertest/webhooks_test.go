@@ -33,7 +33,6 @@ type hooked struct {
 
 	mu     sync.Mutex
 	events []hookEvent
-	by     []string // the node that has told each request
 	refuse bool
 }
 
