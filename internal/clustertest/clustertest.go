@@ -171,6 +171,7 @@ func freeAddr(tb testing.TB) string {
 
 func (n *Node) launch() {
 	n.tb.Helper()
+	n.checkRaces()
 	n.stderr = &output{}
 	n.cmd = exec.Command(n.command[0], n.command[1:]...)
 	n.cmd.Stderr = n.stderr
@@ -217,6 +218,15 @@ func (n *Node) Kill() {
 	if n.cmd != nil {
 		_ = n.cmd.Process.Kill() // it may be gone already
 		<-n.ended
+		n.checkRaces()
+	}
+}
+
+// checkRaces fails the test if the node was built with the race detector, and that
+// has said something.
+func (n *Node) checkRaces() {
+	if _, race, found := strings.Cut(n.Log(), "WARNING: DATA RACE"); found {
+		n.tb.Errorf("node %s has a data race:%s", n.Name, race[:min(len(race), 4000)])
 	}
 }
 
