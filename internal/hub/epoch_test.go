@@ -72,7 +72,7 @@ func TestPositionBeyondAnOldHead(t *testing.T) {
 		recovered bool
 		after     time.Duration
 	}{
-		{"the head is old", 8 * time.Second, 0, true, 8 * time.Second},
+		{"the head is old", 6 * time.Second, 0, true, 6 * time.Second},
 		{"there was never such an offset", 0, 5, false, 15 * time.Second},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -256,7 +256,8 @@ func (h *Hub) Subscribe(ctx context.Context, name string, l Listener, j Join) (s
 // long as that. Would its client be reset, it would go back, and see twice what it
 // has.
 func (h *Hub) recoverable(ctx context.Context, c *channel, since eventlog.Position) (bool, error) {
-	for began := time.Now(); ; {
+	began := time.Now()
+	for wait := h.opts.JoinCheck; ; wait *= 2 {
 		c.mu.RLock()
 		epoch, floor, head := c.epoch, c.tail.floor, c.tail.head
 		c.mu.RUnlock()
@@ -280,7 +281,7 @@ func (h *Hub) recoverable(ctx context.Context, c *channel, since eventlog.Positi
 			return true, nil
 		case time.Since(began) >= h.opts.Stale:
 			return false, nil
-		case !h.pause(h.opts.JoinCheck):
+		case !h.pause(wait):
 			return false, eventlog.ErrClosed
 		case ctx.Err() != nil:
 			return false, ctx.Err()
