@@ -30,6 +30,11 @@ soak: ## simulate SEEDS seeds on each engine (2,000 unless told), by hand
 	$(GO) test -count=1 -timeout 60m -run TestNATS ./internal/sim -seeds 30
 	STARLING_SOAK=1 $(GO) test -count=1 -timeout 30m -run 'TestCluster|TestConformanceOfACluster|TestRetry' ./eventlog/natslog
 
+.PHONY: faults
+faults: ## a cluster under faults, as root: SEEDS=20 SEED=1 FAULTS=6 RACE=1
+	$(GO) test -count=1 -timeout 0 -v -run TestFaults ./internal/faulttest \
+		-seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS)) -seed $(or $(SEED),1) -faults $(or $(FAULTS),6) -nodes-race=$(if $(RACE),true,false)
+
 nats-bench: ## measure the log on NATS JetStream and nodes on it, into docs/benchmarks.md
 	NATS_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -count=1 -run TestBenchTable -timeout 30m -v ./eventlog/natslog
 	NATS_BENCH=$(CURDIR)/docs/benchmarks.md $(GO) test -count=1 -run TestBenchTable -timeout 10m -v ./internal/clustertest

@@ -59,7 +59,7 @@ func (l *Leases) Acquire(ctx context.Context, name, owner string, ttl time.Durat
 	if err != nil {
 		return Lease{}, fmt.Errorf("acquire lease %q: %w", name, err)
 	}
-	rev, err := l.kv.Put(ctx, leaseKey(name), encodeLease(token, owner), PutOptions{Expect: expect, TTL: ttl})
+	rev, err := l.take(ctx, name, owner, token, PutOptions{Expect: expect, TTL: ttl})
 	if errors.Is(err, ErrRevision) {
 		err = ErrLeaseHeld
 	}
@@ -83,6 +83,23 @@ func (l *Leases) Renew(ctx context.Context, held Lease) (Lease, error) {
 	held.revision = rev
 	held.Until = start.Add(held.ttl * 9 / 10)
 	return held, nil
+}
+
+// take writes a lease with a new token. An engine of several servers may tell of
+// another revision when it has written: then what is there has this token.
+func (l *Leases) take(ctx context.Context, name, owner string, token uint64, o PutOptions) (uint64, error) {
+	rev, err := l.kv.Put(ctx, leaseKey(name), encodeLease(token, owner), o)
+	if !errors.Is(err, ErrRevision) {
+		return rev, err
+	}
+	it, gerr := l.kv.Get(ctx, leaseKey(name))
+	if gerr != nil {
+		return 0, err
+	}
+	if have, holder, derr := decodeLease(it.Value); derr == nil && have == token && holder == owner {
+		return it.Revision, nil
+	}
+	return 0, err
 }
 
 // Release gives a lease back. One that was lost already is no error.

@@ -131,10 +131,11 @@ func again(ctx context.Context, ask func(context.Context) error) error {
 		once, cancel := context.WithTimeout(ctx, askTimeout)
 		err := ask(once)
 		cancel()
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !choosing(err) {
+		soon := choosing(err) || errors.Is(err, errInTheMaking)
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !soon {
 			return err
 		}
-		if choosing(err) { // it answered at once
+		if soon { // it answered at once
 			select {
 			case <-ctx.Done():
 			case <-time.After(retryPause):
@@ -142,6 +143,9 @@ func again(ctx context.Context, ask func(context.Context) error) error {
 		}
 	}
 }
+
+// errInTheMaking tells of a stream whose name is taken and that is not there yet.
+var errInTheMaking = errors.New("another node is making it")
 
 // choosing reports whether the servers said that they have no leader yet.
 func choosing(err error) bool {

@@ -116,7 +116,10 @@ func (s *sender) resolve(p *pending) {
 		return
 	}
 	if time.Now().After(p.until) {
-		s.finish(p, a, fmt.Errorf("others were faster all the time: %w", eventlog.ErrUnavailable))
+		if err == nil {
+			err = fmt.Errorf("others were faster all the time: %w", s.e.trouble())
+		}
+		s.finish(p, a, err)
 		return
 	}
 	s.mu.Lock()
@@ -137,14 +140,14 @@ func (s *sender) judge(ctx context.Context, p *pending) (a eventlog.Appended, er
 	b := p.batch
 	head, err := s.e.head(ctx, b.Channel)
 	if err != nil {
-		return a, notStored(err), false
+		return a, s.e.notStored(err), false
 	}
 	if b.DedupKey != "" {
 		m, err := s.e.leaderGet(ctx, p.partition.log, getRequest{
 			LastFor: p.partition.markers + subjectOf(b.Channel) + "." + keyToken(b.DedupKey),
 		})
 		if err != nil {
-			return a, notStored(err), false
+			return a, s.e.notStored(err), false
 		}
 		if m != nil {
 			hash, count, err := decodeMarker(m.data)
@@ -160,12 +163,38 @@ func (s *sender) judge(ctx context.Context, p *pending) (a eventlog.Appended, er
 		}
 	}
 	if want, ok := b.Expect.Offset(); ok && want != head.Offset {
-		return a, &eventlog.ConflictError{Channel: b.Channel, Head: head}, false
+		return s.compared(ctx, p, head, want)
 	}
 	return a, nil, true
 }
 
-// notStored makes an error of a read that of an append that stored nothing.
-func notStored(err error) error {
-	return fmt.Errorf("it was refused, and why is not known: %w: %w", err, eventlog.ErrUnavailable)
+// compared tells what became of an append that was refused and whose channel does not
+// have the head that it expected. For a moment a stream can have two leaders that both
+// hear what is published: one that was cut off and refuses it, and one that stores it.
+// What is stored follows what was expected; and a head before that was told by a
+// server that does not know better, unless it stays so.
+func (s *sender) compared(ctx context.Context, p *pending, head eventlog.Position, want uint64) (a eventlog.Appended, err error, again bool) {
+	b := p.batch
+	conflict := &eventlog.ConflictError{Channel: b.Channel, Head: head}
+	doubtful := s.e.copies > 1 && time.Until(p.until) > s.e.opts.AppendTimeout/5
+	if head.Offset < want {
+		return a, conflict, doubtful
+	}
+	m, err := s.e.leaderGet(ctx, p.partition.log, getRequest{Seq: want + 1, NextFor: p.partition.records + subjectOf(b.Channel)})
+	if err != nil {
+		return a, fmt.Errorf("it was refused, and may be stored: %w: %w", err, eventlog.ErrUnknown), false
+	}
+	if m == nil {
+		return a, conflict, doubtful
+	}
+	r, err := decode(m)
+	if err == nil && r.ID == b.Records[0].ID {
+		return appendedAt(p, m.seq, m.seq+uint64(len(b.Records))-1), nil, false
+	}
+	return a, conflict, false
+}
+
+// notStored makes an error of a read that of an append that was refused.
+func (e *Engine) notStored(err error) error {
+	return fmt.Errorf("it was refused, and why is not known: %w: %w", err, e.trouble())
 }

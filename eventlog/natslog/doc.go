@@ -11,6 +11,7 @@
 //	  P.log.i.r.NS.REST                   records; the offset is the stream's sequence
 //	  P.log.i.t.NS.REST                   the mark: what was trimmed and deleted
 //	  P.log.i.k.NS.REST.HASH              one for each idempotency key, with a TTL
+//	  P.log.i.h                           what is tried when an append was not stored, for a second
 //	stream P-slots-i (memory)             one for each partition
 //	  P.slot.i.NS.REST.KEY                the newest value of a slot, with a TTL
 //	stream P-kv (file)

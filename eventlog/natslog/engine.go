@@ -251,7 +251,11 @@ func (e *Engine) Health(ctx context.Context) error {
 	errs := make([]error, len(e.parts))
 	var asked sync.WaitGroup
 	for i, p := range e.parts {
-		asked.Go(func() { errs[i] = e.leads(ctx, p.log) })
+		asked.Go(func() {
+			if errs[i] = e.leads(ctx, p.log); errs[i] == nil {
+				errs[i] = e.takes(ctx, p)
+			}
+		})
 	}
 	asked.Wait()
 	for _, err := range errs {
@@ -275,6 +279,23 @@ func (e *Engine) leads(ctx context.Context, stream string) error {
 	if out.Config.Sealed {
 		return fmt.Errorf("stream %s is sealed: %w", stream, eventlog.ErrUnavailable)
 	}
+	return nil
+}
+
+// takes returns nil if a stream takes appends, as far as is known. A leader that
+// cannot store anything, because most disks are full, still answers: so when the last
+// append was not stored, one that means nothing is tried.
+func (e *Engine) takes(ctx context.Context, p *partition) error {
+	if !p.doubted.Load() {
+		return nil
+	}
+	m := &nats.Msg{Subject: p.probe, Header: nats.Header{headerTTL: {ttlOf(time.Second)}}}
+	_, err := e.publish(ctx, m)
+	var refused *apiError
+	if err != nil && (!errors.As(err, &refused) || refused.Code >= 500) {
+		return fmt.Errorf("stream %s takes nothing: %w: %w", p.log, err, eventlog.ErrUnavailable)
+	}
+	p.doubted.Store(false)
 	return nil
 }
 

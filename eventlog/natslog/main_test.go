@@ -20,6 +20,10 @@ import (
 var one *natstest.Cluster
 
 func TestMain(m *testing.M) {
+	if urls := os.Getenv(ownerVariable); urls != "" {
+		ownerProcess(urls)
+		return
+	}
 	c, stop, err := natstest.StartMain(1, natstest.Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

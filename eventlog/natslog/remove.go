@@ -117,7 +117,7 @@ func (e *Engine) publish(ctx context.Context, m *nats.Msg) (seq uint64, err erro
 			case refused.wrongLast():
 				return 0, refused
 			}
-			return 0, fmt.Errorf("%w: %w", refused, eventlog.ErrUnavailable)
+			return 0, fmt.Errorf("%w: %w", refused, e.meaning(refused))
 		}
 		if e.closed.Load() {
 			return 0, eventlog.ErrClosed

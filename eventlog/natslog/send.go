@@ -259,11 +259,14 @@ func (s *sender) publish(a *attempt, reply string) {
 // answered takes the outcome of an attempt.
 func (s *sender) answered(a *attempt, m *nats.Msg) {
 	seq, refused, err := published(m)
+	if err != nil || refused != nil && refused.Code >= 500 {
+		a.members[0].partition.doubted.Store(true)
+	}
 	switch {
 	case err != nil:
 		s.fail(a, err)
 	case refused != nil && !refused.wrongLast():
-		s.fail(a, fmt.Errorf("%w: %w", refused, eventlog.ErrUnavailable))
+		s.fail(a, fmt.Errorf("%w: %w", refused, s.e.meaning(refused)))
 	case refused == nil:
 		s.stored(a, seq)
 	case len(a.members) > 1:
@@ -278,12 +281,30 @@ func (s *sender) answered(a *attempt, m *nats.Msg) {
 	}
 }
 
+// meaning returns what a refusal says of an append.
+func (e *Engine) meaning(refused *apiError) error {
+	if refused.Code >= 500 {
+		return e.trouble()
+	}
+	return eventlog.ErrUnavailable
+}
+
+// trouble is what is known of an append that a server refused because it cannot do
+// it: of several, it may be one that was the leader, while the one that is stores it.
+func (e *Engine) trouble() error {
+	if e.copies > 1 {
+		return eventlog.ErrUnknown
+	}
+	return eventlog.ErrUnavailable
+}
+
 // stored tells the appends of an attempt where they are: the messages follow each
 // other in the stream.
 func (s *sender) stored(a *attempt, last uint64) {
 	if !s.landed(a) {
 		return
 	}
+	a.members[0].partition.doubted.Store(false)
 	at := last + 1
 	for _, p := range a.members {
 		at -= uint64(p.parts())
@@ -406,10 +427,20 @@ func (s *sender) expire() {
 		case now := <-tick.C:
 			s.giveUp(func(a *attempt) bool { return now.After(a.deadline) })
 			for _, p := range s.dropQueued(func(p *pending) bool { return now.After(p.until) }) {
-				s.finish(p, eventlog.Appended{}, fmt.Errorf("it waited too long: %w", eventlog.ErrUnavailable))
+				s.finish(p, eventlog.Appended{}, fmt.Errorf("it waited too long: %w", s.waited(p)))
 			}
 		}
 	}
+}
+
+// waited returns what is known of an append that waited to be sent, perhaps again.
+func (s *sender) waited(p *pending) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.tries > 0 {
+		return s.e.trouble()
+	}
+	return eventlog.ErrUnavailable
 }
 
 func (s *sender) giveUp(which func(*attempt) bool) {
@@ -422,6 +453,7 @@ func (s *sender) giveUp(which func(*attempt) bool) {
 	}
 	s.mu.Unlock()
 	for _, a := range late {
+		a.members[0].partition.doubted.Store(true)
 		s.fail(a, eventlog.ErrUnknown)
 	}
 }

@@ -37,9 +37,13 @@ type partition struct {
 	log, slots          string // streams
 	records, marks      string // subjects of the log, up to the channel
 	markers, slotValues string
+	probe               string // subject that is stored for nobody
 
 	epoch     atomic.Uint32
 	epochSeen atomic.Int64 // when the leader told it, in Unix nanoseconds
+	// doubted says that the last append that told anything of the servers was not
+	// stored.
+	doubted atomic.Bool
 }
 
 func newPartition(prefix string, i int) *partition {
@@ -48,6 +52,7 @@ func newPartition(prefix string, i int) *partition {
 		log: prefix + "-log-" + n, slots: prefix + "-slots-" + n,
 		records: prefix + ".log." + n + ".r.", marks: prefix + ".log." + n + ".t.",
 		markers: prefix + ".log." + n + ".k.", slotValues: prefix + ".slot." + n + ".",
+		probe: prefix + ".log." + n + ".h",
 	}
 }
 
@@ -209,6 +214,9 @@ func (e *Engine) ensureStream(ctx context.Context, want jetstream.StreamConfig) 
 			s, err = e.js.CreateStream(ctx, want)
 			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
 				s, err = e.js.Stream(ctx, want.Name)
+			}
+			if errors.Is(err, jetstream.ErrStreamNotFound) { // and is making it
+				err = fmt.Errorf("%w: %w", errInTheMaking, err)
 			}
 		}
 		return err

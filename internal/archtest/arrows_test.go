@@ -73,7 +73,9 @@ var arrows = map[string]struct{ ours, others []string }{
 	},
 	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/webhook"}},
 	"internal/natstest":    {others: []string{"github.com/nats-io/nats.go"}},
-	"internal/clustertest": {ours: []string{"internal/natstest"}},
+	"internal/clustertest": {ours: []string{"internal/natstest"}, others: []string{"github.com/nats-io/nats.go"}},
+	"internal/netlab":      {others: []string{"golang.org/x/sys/unix"}}, // namespaces, TUN devices and mounts
+	"internal/faulttest":   {},
 
 	"ot/internal/wtf8":     {},
 	"ot/internal/tree":     {},
@@ -92,7 +94,7 @@ var arrows = map[string]struct{ ours, others []string }{
 }
 
 // testOnly may be imported by tests alone.
-var testOnly = []string{"github.com/google/go-cmp/", "github.com/fxamacker/cbor/v2"}
+var testOnly = []string{"github.com/google/go-cmp/", "github.com/fxamacker/cbor/v2", "github.com/anishathalye/porcupine"}
 
 // pure packages take values and return values: they may not reach for a
 // goroutine's tools, a clock, a socket, a file or a logger.

@@ -3,10 +3,12 @@ package clustertest
 import (
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Balancer is a load balancer for TCP connections, without sticky sessions.
@@ -16,14 +18,25 @@ type Balancer struct {
 
 	listener net.Listener
 	work     sync.WaitGroup
+	done     chan struct{} // closed by close
 
 	mu sync.Mutex
 	// mu guards the following.
 	nodes  []*Node
+	out    map[*Node]bool // that are not ready
 	turn   int
-	conns  map[net.Conn]bool
+	conns  map[net.Conn]*Node
 	closed bool
 }
+
+const (
+	dialTimeout = 2 * time.Second
+	// How often a node is asked, how long it has to answer, and how often it may
+	// fail to.
+	checkEvery   = 500 * time.Millisecond
+	checkTimeout = 3 * time.Second
+	maxSilence   = 2
+)
 
 // NewBalancer returns a balancer before nodes. It ends with the test.
 func NewBalancer(tb testing.TB, nodes []*Node) *Balancer {
@@ -32,7 +45,10 @@ func NewBalancer(tb testing.TB, nodes []*Node) *Balancer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &Balancer{URL: "http://" + l.Addr().String(), listener: l, nodes: slices.Clone(nodes), conns: map[net.Conn]bool{}}
+	b := &Balancer{
+		URL: "http://" + l.Addr().String(), listener: l, nodes: slices.Clone(nodes),
+		out: map[*Node]bool{}, conns: map[net.Conn]*Node{}, done: make(chan struct{}),
+	}
 	b.work.Go(b.accept)
 	tb.Cleanup(b.close)
 	return b
@@ -52,7 +68,62 @@ func (b *Balancer) Add(n *Node) {
 	b.nodes = append(b.nodes, n)
 }
 
+// Check asks every node again and again whether it is ready, as load balancers do:
+// one that is not gets no new connections, and one that does not say anything loses
+// those that it has.
+func (b *Balancer) Check() {
+	b.mu.Lock()
+	nodes := slices.Clone(b.nodes)
+	b.mu.Unlock()
+	for _, n := range nodes {
+		b.work.Go(func() { b.check(n) })
+	}
+}
+
+func (b *Balancer) check(n *Node) {
+	c := http.Client{Timeout: checkTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for silent := 0; ; {
+		res, err := c.Get(n.URL + "/readyz")
+		if err == nil {
+			_ = res.Body.Close() // its status is enough
+			silent = 0
+		} else {
+			silent++
+		}
+		b.mu.Lock()
+		b.out[n] = err != nil || res.StatusCode != http.StatusOK
+		if silent >= maxSilence {
+			for conn, of := range b.conns {
+				if of == n {
+					_ = conn.Close() // it ends
+				}
+			}
+		}
+		b.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-b.done:
+			return
+		}
+	}
+}
+
+// Ready returns the nodes that get new connections.
+func (b *Balancer) Ready() (nodes []*Node) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodes {
+		if !b.out[n] {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
 func (b *Balancer) close() {
+	close(b.done)
 	_ = b.listener.Close() // it ends
 	b.mu.Lock()
 	b.closed = true
@@ -75,21 +146,22 @@ func (b *Balancer) accept() {
 
 // next returns whose turn it is, or nil.
 func (b *Balancer) next() *Node {
+	ready := b.Ready()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.nodes) == 0 {
+	if len(ready) == 0 {
 		return nil
 	}
 	b.turn++
-	return b.nodes[b.turn%len(b.nodes)]
+	return ready[b.turn%len(ready)]
 }
 
-// keep notes a connection, unless the balancer is closed.
-func (b *Balancer) keep(c net.Conn) bool {
+// keep notes a connection to a node, unless the balancer is closed.
+func (b *Balancer) keep(c net.Conn, n *Node) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.closed {
-		b.conns[c] = true
+		b.conns[c] = n
 	}
 	return !b.closed
 }
@@ -105,15 +177,15 @@ func (b *Balancer) drop(c net.Conn) {
 func (b *Balancer) carry(c net.Conn) {
 	defer b.drop(c)
 	n := b.next()
-	if n == nil || !b.keep(c) {
+	if n == nil || !b.keep(c, n) {
 		return
 	}
-	s, err := net.Dial("tcp", strings.TrimPrefix(n.URL, "http://"))
+	s, err := net.DialTimeout("tcp", strings.TrimPrefix(n.URL, "http://"), dialTimeout)
 	if err != nil {
 		return
 	}
 	defer b.drop(s)
-	if !b.keep(s) {
+	if !b.keep(s, n) {
 		return
 	}
 	b.work.Go(func() {

@@ -32,6 +32,15 @@ type Options struct {
 	// Args are added to those of every node, which serves with --dev and without
 	// limits of rates.
 	Args []string
+	// ArgsOf returns what is added to those of one node. Default: nothing.
+	ArgsOf func(node string) []string
+	// Together starts all nodes at the same moment. Default: the first makes the
+	// streams.
+	Together bool
+	// Binary is what the nodes run. Default: it is built.
+	Binary string
+	// NodeHosts and ServerHosts are where they run. Default: on this machine.
+	NodeHosts, ServerHosts []natstest.Host
 }
 
 // Cluster is nodes on servers.
@@ -47,6 +56,7 @@ type Node struct {
 
 	tb      testing.TB
 	command []string
+	start   func(*exec.Cmd) error
 	proxies []*natstest.Proxy
 	cmd     *exec.Cmd
 	stderr  *output
@@ -63,26 +73,34 @@ func Start(tb testing.TB, o Options) *Cluster {
 	if o.Servers == 0 {
 		o.Servers = 3
 	}
-	bin := filepath.Join(tb.TempDir(), "starling")
-	if msg, err := exec.Command("go", "build", "-o", bin, "github.com/starling-rt/starling/cmd/starling").CombinedOutput(); err != nil {
-		tb.Fatalf("build the server: %v\n%s", err, msg)
+	if o.Binary == "" {
+		o.Binary = Build(tb)
 	}
 	c := &Cluster{}
 	if o.Embedded {
 		o.Nodes = 1
 		o.Args = append([]string{"--data", tb.TempDir()}, o.Args...)
 	} else {
-		o.NATS.NoAdvertise = true
+		o.NATS.NoAdvertise, o.NATS.Hosts = true, o.ServerHosts
 		c.NATS = natstest.Start(tb, o.Servers, o.NATS)
 	}
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Log(c.logs())
+		}
+	})
 	for i := range o.Nodes {
-		c.Nodes = append(c.Nodes, newNode(tb, c.members(), bin, string(rune('a'+i)), o.Args))
+		c.Nodes = append(c.Nodes, newNode(tb, c.members(), i, &o))
 	}
-	c.Nodes[0].Restart() // it makes the streams
-	for _, n := range c.Nodes[1:] {
+	rest := c.Nodes
+	if !o.Together {
+		c.Nodes[0].Restart() // it makes the streams
+		rest = c.Nodes[1:]
+	}
+	for _, n := range rest {
 		n.launch()
 	}
-	for _, n := range c.Nodes[1:] {
+	for _, n := range rest {
 		n.WaitReady()
 	}
 	return c
@@ -125,7 +143,70 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * tick, errors.Join(err1, err2)
 }
 
-func newNode(tb testing.TB, servers []*natstest.Member, bin, name string, args []string) *Node {
+// logs returns the last that the nodes and the servers have said.
+func (c *Cluster) logs() string {
+	const most = 60
+	var b strings.Builder
+	add := func(name, log string) {
+		lines := strings.Split(strings.TrimSpace(log), "\n")
+		fmt.Fprintf(&b, "%s:\n%s\n", name, strings.Join(lines[max(0, len(lines)-most):], "\n"))
+	}
+	for _, n := range c.Nodes {
+		add("node "+n.Name, n.Log())
+	}
+	for _, m := range c.members() {
+		add("server "+m.Name, m.Log())
+	}
+	return b.String()
+}
+
+// Build builds the server, with more arguments for the go command if there are any,
+// and returns where it is until the test ends.
+func Build(tb testing.TB, args ...string) string {
+	tb.Helper()
+	bin := filepath.Join(tb.TempDir(), "starling")
+	args = append(append([]string{"build"}, args...), "-o", bin, "github.com/starling-rt/starling/cmd/starling")
+	if msg, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		tb.Fatalf("build the server: %v\n%s", err, msg)
+	}
+	return bin
+}
+
+// newNode returns a node that does not run yet.
+func newNode(tb testing.TB, servers []*natstest.Member, i int, o *Options) *Node {
+	tb.Helper()
+	n := &Node{Name: string(rune('a' + i)), tb: tb, start: (*exec.Cmd).Start, stderr: &output{}}
+	var addr string
+	if len(o.NodeHosts) > 0 {
+		h := o.NodeHosts[i]
+		addr, n.start = net.JoinHostPort(h.Addr, "8000"), h.Start
+	} else {
+		addr = freeAddr(tb)
+	}
+	n.URL = "http://" + addr
+	n.command = []string{
+		o.Binary, "serve", "--dev", "--listen", addr, "--node", n.Name, "--log-format", "json",
+		"--limit-rate=-1", "--limit-address-rate=-1", "--nats-cache", tb.TempDir(),
+	}
+	for _, m := range servers {
+		url := m.URL
+		if len(o.ServerHosts) == 0 { // otherwise it is the network that cuts
+			p := natstest.NewProxy(tb, m)
+			n.proxies = append(n.proxies, p)
+			url = p.URL
+		}
+		n.command = append(n.command, "--nats", url)
+	}
+	n.command = append(n.command, o.Args...)
+	if o.ArgsOf != nil {
+		n.command = append(n.command, o.ArgsOf(n.Name)...)
+	}
+	tb.Cleanup(n.Kill)
+	return n
+}
+
+// freeAddr returns an address of this machine that nobody listens on now.
+func freeAddr(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -135,28 +216,17 @@ func newNode(tb testing.TB, servers []*natstest.Member, bin, name string, args [
 	if err := l.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	n := &Node{Name: name, URL: "http://" + addr, tb: tb}
-	n.command = []string{
-		bin, "serve", "--dev", "--listen", addr, "--node", name, "--log-format", "json",
-		"--limit-rate=-1", "--limit-address-rate=-1", "--nats-cache", tb.TempDir(),
-	}
-	for _, m := range servers {
-		p := natstest.NewProxy(tb, m)
-		n.proxies = append(n.proxies, p)
-		n.command = append(n.command, "--nats", p.URL)
-	}
-	n.command = append(n.command, args...)
-	tb.Cleanup(n.Kill)
-	return n
+	return addr
 }
 
 func (n *Node) launch() {
 	n.tb.Helper()
+	n.checkRaces()
 	n.stderr = &output{}
 	n.cmd = exec.Command(n.command[0], n.command[1:]...)
 	n.cmd.Stderr = n.stderr
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := n.cmd.Start(); err != nil {
+	if err := n.start(n.cmd); err != nil {
 		n.tb.Fatal(err)
 	}
 	cmd, ended := n.cmd, make(chan struct{})
@@ -198,6 +268,15 @@ func (n *Node) Kill() {
 	if n.cmd != nil {
 		_ = n.cmd.Process.Kill() // it may be gone already
 		<-n.ended
+		n.checkRaces()
+	}
+}
+
+// checkRaces fails the test if the node was built with the race detector, and that
+// has said something.
+func (n *Node) checkRaces() {
+	if _, race, found := strings.Cut(n.Log(), "WARNING: DATA RACE"); found {
+		n.tb.Errorf("node %s has a data race:%s", n.Name, race[:min(len(race), 4000)])
 	}
 }
 
@@ -256,25 +335,32 @@ func (n *Node) Heal() {
 // Log returns what the node has said since it was started.
 func (n *Node) Log() string { return n.stderr.String() }
 
-// KillLeader kills the server that leads a stream, such as starling-log-0, and
-// returns it.
-func (c *Cluster) KillLeader(tb testing.TB, stream string) *natstest.Member {
-	tb.Helper()
+// Leader returns the server that leads a stream, such as starling-log-0.
+func (c *Cluster) Leader(stream string) (*natstest.Member, error) {
 	nc, err := c.NATS.Connect()
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	defer nc.Close()
 	msg, err := nc.Request("$JS.API.STREAM.INFO."+stream, nil, 5*time.Second)
 	if err != nil {
-		tb.Fatalf("ask for the leader of %s: %v", stream, err)
+		return nil, fmt.Errorf("ask for the leader of %s: %w", stream, err)
 	}
 	_, rest, found := strings.Cut(string(msg.Data), `"leader":"`)
 	name, _, _ := strings.Cut(rest, `"`)
 	if !found {
-		tb.Fatalf("stream %s has no leader: %s", stream, msg.Data)
+		return nil, fmt.Errorf("stream %s has no leader: %s", stream, msg.Data)
 	}
-	m := c.NATS.Member(name)
+	return c.NATS.Member(name), nil
+}
+
+// KillLeader kills the server that leads a stream, and returns it.
+func (c *Cluster) KillLeader(tb testing.TB, stream string) *natstest.Member {
+	tb.Helper()
+	m, err := c.Leader(stream)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	m.Kill()
 	return m
 }

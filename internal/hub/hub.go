@@ -45,6 +45,10 @@ type Options struct {
 	JoinCheck  time.Duration
 	CheckEvery time.Duration
 
+	// Stale is for how long the head that such an engine tells may be an old one: a
+	// position beyond it is not given up before. Default 15 s.
+	Stale time.Duration
+
 	// Interval is the interval of conflation of a channel; nil or a result of
 	// 0 stands for the default, 100 ms.
 	Interval func(channel string) time.Duration
@@ -67,6 +71,7 @@ func (o Options) withDefaults() Options {
 	set(&o.OpenTimeout, 15*time.Second)
 	set(&o.JoinCheck, time.Second)
 	set(&o.CheckEvery, 10*time.Second)
+	set(&o.Stale, 15*time.Second)
 	return o
 }
 
@@ -245,9 +250,14 @@ func (h *Hub) Subscribe(ctx context.Context, name string, l Listener, j Join) (s
 	return s, recovered, nil
 }
 
-// recoverable tells whether everything after a position is still there.
+// recoverable tells whether everything after a position is still there. A position
+// beyond the head is one that another node has told, which knows more: a server that
+// is not the leader any more and does not know it yet may tell an old head for as
+// long as that. Would its client be reset, it would go back, and see twice what it
+// has.
 func (h *Hub) recoverable(ctx context.Context, c *channel, since eventlog.Position) (bool, error) {
-	for try := 0; ; try++ {
+	began := time.Now()
+	for wait := h.opts.JoinCheck; ; wait *= 2 {
 		c.mu.RLock()
 		epoch, floor, head := c.epoch, c.tail.floor, c.tail.head
 		c.mu.RUnlock()
@@ -259,20 +269,22 @@ func (h *Hub) recoverable(ctx context.Context, c *channel, since eventlog.Positi
 		case since.Offset < floor:
 			_, complete, err := h.pages.load(ctx, c, since.Epoch, since.Offset)
 			return complete, err
-		case h.lossless || try == 2:
+		case h.lossless:
 			return false, nil // nobody can have seen what was never stored
 		}
-		// Another node may know more than this one was told so far.
 		pos, err := h.log.Head(ctx, c.name)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false, err
-		}
-		if pos.Epoch == since.Epoch && pos.Offset >= since.Offset {
+		case pos.Epoch == since.Epoch && pos.Offset >= since.Offset:
 			c.check(0)
 			return true, nil
-		}
-		if try == 0 && !h.pause(h.opts.JoinCheck) {
+		case time.Since(began) >= h.opts.Stale:
+			return false, nil
+		case !h.pause(wait):
 			return false, eventlog.ErrClosed
+		case ctx.Err() != nil:
+			return false, ctx.Err()
 		}
 	}
 }

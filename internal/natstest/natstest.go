@@ -40,6 +40,16 @@ type Options struct {
 	User, Password string
 	// Client is what else clients need to connect.
 	Client []nats.Option
+	// Hosts are where the servers run, one for each. Default: on this machine, at
+	// ports that are free.
+	Hosts []Host
+}
+
+// Host is where a server runs that is not to run beside the test.
+type Host struct {
+	Addr  string                // of the host
+	Dir   string                // where the server keeps its files; "" is a directory of the test
+	Start func(*exec.Cmd) error // starts a process there
 }
 
 // Cluster is one nats-server, or several that form a cluster.
@@ -57,6 +67,7 @@ type Member struct {
 
 	cluster *Cluster
 	config  string
+	launch  func(*exec.Cmd) error
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -108,21 +119,19 @@ func StartMain(n int, o Options) (c *Cluster, stop func(), err error) {
 }
 
 func (c *Cluster) start(dir string, n int) error {
-	ports, err := freePorts(2 * n)
+	places, err := c.places(n)
 	if err != nil {
 		return err
 	}
-	var routes []string
-	for i := range n {
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[n+i]))
-	}
-	for i := range n {
+	for i, p := range places {
 		m := &Member{
-			Name: fmt.Sprint("n", i+1), URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[i]),
-			Dir: filepath.Join(dir, fmt.Sprint("n", i+1)), cluster: c,
+			Name: fmt.Sprint("n", i+1), URL: "nats://" + p.client, Dir: p.dir, cluster: c, launch: p.launch,
+		}
+		if m.Dir == "" {
+			m.Dir = filepath.Join(dir, m.Name)
 		}
 		c.Members = append(c.Members, m)
-		if err := m.configure(ports[i], ports[n+i], routes); err != nil {
+		if err := m.configure(i, places); err != nil {
 			return err
 		}
 		if err := m.start(); err != nil {
@@ -130,6 +139,26 @@ func (c *Cluster) start(dir string, n int) error {
 		}
 	}
 	return c.WaitReady(time.Minute)
+}
+
+// place is where a server runs, and listens for clients and for other servers.
+type place struct {
+	client, cluster, dir string
+	launch               func(*exec.Cmd) error
+}
+
+func (c *Cluster) places(n int) (all []place, err error) {
+	if len(c.opts.Hosts) > 0 {
+		for _, h := range c.opts.Hosts[:n] {
+			all = append(all, place{net.JoinHostPort(h.Addr, "4222"), net.JoinHostPort(h.Addr, "6222"), h.Dir, h.Start})
+		}
+		return all, nil
+	}
+	ports, err := freePorts(2 * n)
+	for i := 0; err == nil && i < n; i++ {
+		all = append(all, place{fmt.Sprint("127.0.0.1:", ports[i]), fmt.Sprint("127.0.0.1:", ports[n+i]), "", (*exec.Cmd).Start})
+	}
+	return all, err
 }
 
 // freePorts returns ports that nobody listens on now.
@@ -145,13 +174,18 @@ func freePorts(n int) (ports []int, err error) {
 	return ports, nil
 }
 
-func (m *Member) configure(port, clusterPort int, routes []string) error {
+// configure writes the configuration of the server at one of the places.
+func (m *Member) configure(i int, places []place) error {
 	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
 		return err
 	}
 	m.config = filepath.Join(m.Dir, "nats.conf")
+	var routes []string
+	for _, p := range places {
+		routes = append(routes, "nats://"+p.cluster)
+	}
 	if f := m.cluster.opts.Configure; f != nil {
-		text := f(m, fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", clusterPort), routes)
+		text := f(m, places[i].client, places[i].cluster, routes)
 		return os.WriteFile(m.config, []byte(text), 0o644)
 	}
 	payload := m.cluster.opts.MaxPayload
@@ -159,15 +193,15 @@ func (m *Member) configure(port, clusterPort int, routes []string) error {
 		payload = "8MB"
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "server_name: %s\nlisten: 127.0.0.1:%d\nmax_payload: %s\n", m.Name, port, payload)
+	fmt.Fprintf(&b, "server_name: %s\nlisten: %q\nmax_payload: %s\n", m.Name, places[i].client, payload)
 	sync := m.cluster.opts.Sync
 	if sync == "" {
 		sync = "always"
 	}
 	fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: %s, max_mem: 1GB, max_file: 20GB }\n", m.Dir, sync)
-	if len(routes) > 1 {
-		fmt.Fprintf(&b, "cluster { name: test, listen: 127.0.0.1:%d, routes: [%s], no_advertise: %v }\n",
-			clusterPort, strings.Join(routes, ", "), m.cluster.opts.NoAdvertise)
+	if len(places) > 1 {
+		fmt.Fprintf(&b, "cluster { name: test, listen: %q, routes: [%s], no_advertise: %v }\n",
+			places[i].cluster, strings.Join(routes, ", "), m.cluster.opts.NoAdvertise)
 	}
 	if m.cluster.opts.User != "" {
 		fmt.Fprintf(&b, "authorization { user: %q, password: %q }\n", m.cluster.opts.User, m.cluster.opts.Password)
@@ -189,7 +223,7 @@ func (m *Member) start() error {
 	cmd.Stdout, cmd.Stderr = log, log
 	// A server is not to outlive the tests.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	if err := m.launch(cmd); err != nil {
 		return err
 	}
 	done := make(chan struct{})
@@ -370,6 +404,13 @@ func (c *Cluster) ready(m *Member) error {
 		return fmt.Errorf("create a stream: %s", msg.Data)
 	}
 	_, err = nc.Request("$JS.API.STREAM.DELETE."+name, nil, 2*time.Second)
+	return err
+}
+
+// Build makes sure that there is a nats-server to start: the first time, the go
+// command may need the network for that.
+func Build() error {
+	_, err := binary()
 	return err
 }
 

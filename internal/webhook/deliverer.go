@@ -159,7 +159,7 @@ func (d *Deliverer) hold(ctx context.Context, lease eventlog.Lease) error {
 
 // deliver delivers until ctx ends or the hook does.
 func (d *Deliverer) deliver(ctx context.Context) error {
-	r := &reader{d: d, at: map[string]eventlog.Position{}}
+	r := &reader{d: d, at: map[string]eventlog.Position{}, in: map[string]crowd{}}
 	d.news.doubt()
 	for wait := time.Duration(0); ; {
 		batch, err := r.next(ctx)

@@ -17,6 +17,8 @@ const (
 	maxMarks = 64
 	// writeTimeout bounds the writing of what has changed.
 	writeTimeout = 15 * time.Second
+	// marksPrefix is where nodes mark what they have told to be occupied.
+	marksPrefix = "webhook-occupied/"
 )
 
 // occurrence is what stands on [Channel].
@@ -42,8 +44,10 @@ type OccupancyConfig struct {
 }
 
 // Occupancy writes which channels have their first subscription on this node, and
-// which have lost their last. What it has told is marked in the key-values, so that
-// a channel whose clients did not come back after a crash is told to be vacated.
+// which have lost their last: deliverers make of that what holds for all nodes. What
+// it has told is marked in the key-values, so that a channel whose clients did not
+// come back after a crash is told to be vacated, by this node or, if that stays away,
+// by another one.
 type Occupancy struct {
 	conf   OccupancyConfig
 	ctx    context.Context // ends with Close
@@ -137,15 +141,54 @@ func (o *Occupancy) nudge() {
 	}
 }
 
-func (o *Occupancy) prefix() string { return "webhook-occupied/" + o.conf.Node + "/" }
+func (o *Occupancy) prefix() string { return marksPrefix + o.conf.Node + "/" }
+
+// anew has everything told again that was told to be occupied and still is.
+func (o *Occupancy) anew() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for channel := range o.told {
+		o.now = append(o.now, channel)
+	}
+	clear(o.told)
+	o.nudge()
+}
+
+// follow has this node and the others know of each other, until ctx ends.
+func (o *Occupancy) follow(ctx context.Context, n *nodes) {
+	for pause(ctx, beatEvery) {
+		step, cancel := context.WithTimeout(ctx, writeTimeout)
+		err := n.beat(step)
+		if err == nil {
+			err = n.look(step)
+		}
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			o.conf.Logger.Warn("it cannot be seen which nodes are there; trying again", "err", err)
+		}
+	}
+}
+
+// enter has the others know of this node, and tells whether it could.
+func (o *Occupancy) enter(ctx context.Context, n *nodes) bool {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	entered, err := n.enter(ctx)
+	if err != nil && ctx.Err() == nil {
+		o.conf.Logger.Warn("the other nodes cannot be told that this one is there; trying again", "err", err)
+	}
+	return entered
+}
 
 // run looks at channels when they are due, until ctx ends.
 func (o *Occupancy) run(ctx context.Context) {
-	for !o.load(ctx) {
+	n := newNodes(o)
+	for !o.enter(ctx, n) || !o.load(ctx) {
 		if !pause(ctx, time.Second) {
 			return
 		}
 	}
+	o.wg.Go(func() { o.follow(ctx, n) })
 	for {
 		changed, wait := o.changed()
 		if len(changed) > 0 {
@@ -248,15 +291,7 @@ func (o *Occupancy) changed() (all []occurrence, wait time.Duration) {
 func (o *Occupancy) tell(ctx context.Context, changed []occurrence) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	a := eventlog.Append{Channel: Channel}
-	for i := range changed {
-		raw, err := json.Marshal(&changed[i])
-		if err != nil {
-			return err
-		}
-		a.Entries = append(a.Entries, eventlog.Entry{Data: raw})
-	}
-	if _, err := o.conf.Log.Append(ctx, a); err != nil {
+	if err := o.write(ctx, changed); err != nil {
 		return err
 	}
 	o.mu.Lock()
@@ -288,5 +323,19 @@ func (o *Occupancy) mark(ctx context.Context, c occurrence) error {
 		return o.conf.Log.KV().Delete(ctx, o.prefix()+c.Channel, 0)
 	}
 	_, err := o.conf.Log.KV().Put(ctx, o.prefix()+c.Channel, []byte{1}, eventlog.PutOptions{})
+	return err
+}
+
+// write writes what deliverers read.
+func (o *Occupancy) write(ctx context.Context, changed []occurrence) error {
+	a := eventlog.Append{Channel: Channel}
+	for i := range changed {
+		raw, err := json.Marshal(&changed[i])
+		if err != nil {
+			return err
+		}
+		a.Entries = append(a.Entries, eventlog.Entry{Data: raw})
+	}
+	_, err := o.conf.Log.Append(ctx, a)
 	return err
 }

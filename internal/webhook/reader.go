@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"sync"
@@ -26,6 +25,7 @@ const (
 type reader struct {
 	d  *Deliverer
 	at map[string]eventlog.Position // where delivery stands
+	in map[string]crowd             // by channel
 }
 
 // batch is what one request delivers.
@@ -33,6 +33,7 @@ type batch struct {
 	events [][]byte
 	bytes  int
 	after  map[string]eventlog.Position // where delivery stands after it
+	in     map[string]crowd             // who is there after it, where that is new
 }
 
 func (b *batch) full() bool { return len(b.events) >= maxEvents || b.bytes >= maxBytes }
@@ -65,7 +66,7 @@ func (r *reader) next(ctx context.Context) (*batch, error) {
 				return nil, err
 			}
 		}
-		b := &batch{after: map[string]eventlog.Position{}}
+		b := &batch{after: map[string]eventlog.Position{}, in: map[string]crowd{}}
 		for !b.full() {
 			channel, offset, ok := r.d.news.take()
 			if !ok {
@@ -171,7 +172,11 @@ func (r *reader) read(ctx context.Context, b *batch, channel string, offset uint
 	for i := range page.Records {
 		rec := &page.Records[i]
 		position.Offset = rec.Offset
-		if event := r.event(channel, rec); event != nil {
+		event, err := r.event(ctx, b, channel, rec)
+		if err != nil {
+			return err
+		}
+		if event != nil {
 			b.add(event)
 		}
 	}
@@ -185,24 +190,19 @@ func (r *reader) read(ctx context.Context, b *batch, channel string, offset uint
 	return nil
 }
 
-// event returns a record as an event, or nil if the hook does not want it.
-func (r *reader) event(channel string, rec *eventlog.Record) []byte {
+// event returns a record as an event, or nil if there is nothing that the hook wants.
+func (r *reader) event(ctx context.Context, b *batch, channel string, rec *eventlog.Record) ([]byte, error) {
 	if channel == Channel {
-		var o occurrence
-		if err := json.Unmarshal(rec.Data, &o); err != nil || !r.d.hook.wants(o.Type, o.Channel) {
-			return nil // nobody but this package writes there
-		}
-		out := begin(o.Type, rec.ID, o.Channel, rec.Time)
-		return append(protocol.AppendString(append(out, `,"node":`...), o.Node), '}')
+		return r.occurrence(ctx, b, rec)
 	}
 	if !r.d.hook.wants(Publication, channel) {
-		return nil // the hook has changed
+		return nil, nil // the hook has changed
 	}
 	out := begin(Publication, rec.ID, channel, rec.Time)
 	out = protocol.AppendPublication(append(out, `,"publication":`...), &protocol.Publication{
 		Channel: channel, Offset: rec.Offset, ID: rec.ID, Data: rec.Data, Key: rec.Key, User: rec.User, Time: rec.Time, Tags: rec.Tags,
 	})
-	return append(out, '}')
+	return append(out, '}'), nil
 }
 
 // begin begins the JSON of an event, without the bracket at its end.
@@ -226,6 +226,9 @@ func (r *reader) keep(ctx context.Context, b *batch) {
 	if len(r.at) > maxAt {
 		clear(r.at)
 	}
+	if !r.keepCrowds(ctx, b) {
+		return // and all of it comes again
+	}
 	var wg sync.WaitGroup
 	for channel, position := range b.after {
 		if have, ok := r.at[channel]; ok && have == position {
@@ -233,23 +236,29 @@ func (r *reader) keep(ctx context.Context, b *batch) {
 		}
 		r.at[channel] = position
 		wg.Go(func() {
-			for wait := r.d.conf.Backoff; ; wait = min(2*wait, maxBackoff) {
-				err := r.put(ctx, channel, position)
-				if err == nil || !pause(ctx, wait) {
-					return
-				}
-				r.d.conf.Logger.Warn("a webhook's position cannot be kept; trying again", "webhook", r.d.hook.Name, "err", err)
-			}
+			r.again(ctx, func(ctx context.Context) error { return r.put(ctx, channel, position) })
 		})
 	}
 	wg.Wait()
 }
 
-// put stores a position, also when the deliverer is being closed: what the backend
-// has taken need not come again.
+// again does what keeps something until that has worked, and tells whether it has
+// before ctx ended. Each time it is also done to its end when the deliverer is being
+// closed: what the backend has taken need not come again.
+func (r *reader) again(ctx context.Context, keep func(context.Context) error) bool {
+	for wait := r.d.conf.Backoff; ; wait = min(2*wait, maxBackoff) {
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
+		err := keep(once)
+		cancel()
+		if err == nil || !pause(ctx, wait) {
+			return err == nil
+		}
+		r.d.conf.Logger.Warn("a webhook's position cannot be kept; trying again", "webhook", r.d.hook.Name, "err", err)
+	}
+}
+
+// put stores a position.
 func (r *reader) put(ctx context.Context, channel string, p eventlog.Position) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
-	defer cancel()
 	_, err := r.d.conf.Log.KV().Put(ctx, r.d.hook.prefix()+channel, encode(p), eventlog.PutOptions{})
 	return err
 }

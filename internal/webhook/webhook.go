@@ -9,8 +9,14 @@
 // An [Engine] makes that entry before the first publication to the channel is
 // acknowledged, so that none can be forgotten. A [Deliverer] follows the channels
 // live, reads from where it stands, posts, and moves the entry when the backend has
-// answered with 2xx. Who subscribes first and leaves last is written to a channel of
-// the server's own, and delivered from there in the same way.
+// answered with 2xx. Who subscribes first and leaves last on a node is written, by an
+// [Occupancy], to a channel of the server's own, and delivered from there in the same
+// way: the deliverer keeps on which nodes a channel has subscriptions, as a list in
+// JSON, and tells only when the first comes or the last goes.
+//
+//	webhook/ID/in/CHANNEL = nodes
+//	webhook-occupied/NODE/CHANNEL               what a node has told to be occupied
+//	webhook-nodes/NODE = alive, or given up     written every 10 s
 package webhook
 
 import (
