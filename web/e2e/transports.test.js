@@ -1,7 +1,7 @@
 // Each transport is blocked in turn, as proxies do it; harm is done on purpose; and more is sent than goes out.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { allHear, connected, got, launchPlain, open, subscribed, told, transport } from './lib/client.js';
 import { badProxy, Server, until } from './lib/server.js';
 
@@ -9,6 +9,9 @@ let server;
 let browser;
 before(async () => {
   [server, browser] = await Promise.all([Server.start(), launchPlain()]);
+});
+afterEach(async () => {
+  for (const context of browser.contexts()) await context.close();
 });
 after(async () => {
   await browser.close();
@@ -41,7 +44,6 @@ for (const [i, { what, fate, over, transports }] of cases.entries()) {
     await server.publish(channel, 3);
     await allHear([tab], [1, 2, 3]);
     assert.equal((await told(tab)).includes('reset'), false);
-    await context.close();
     await proxy.close();
   });
 }
@@ -76,7 +78,6 @@ test('harm that the devtools do is overcome, and taken back with the panel', asy
   await allHear([tab], sent);
   assert.equal(await tab.page.evaluate(() => document.querySelector('starling-devtools')), null);
   assert.equal((await told(tab)).includes('reset'), false);
-  await context.close();
 });
 
 test('of what is signalled faster than it goes out the newest arrives, and what is dropped is told', async () => {
@@ -107,5 +108,4 @@ test('of what is signalled faster than it goes out the newest arrives, and what 
   });
   assert.deepEqual(offline, ['offline']);
   assert.deepEqual(await got(to), []);
-  await context.close();
 });

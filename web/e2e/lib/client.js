@@ -71,7 +71,10 @@ export async function allHear(tabs, want) {
   }
 }
 
-/** How long all tabs take to answer a question, in milliseconds: on a busy machine nothing in them is faster than that. */
+/**
+ * How long all tabs take to answer a question, in milliseconds. On a busy machine nothing in them is faster: another leader takes three
+ * such rounds, one to hear of it, one for the socket, and one to tell.
+ */
 export async function round(tabs) {
   const asked = Date.now();
   await Promise.all(tabs.map(state));
