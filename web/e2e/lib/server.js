@@ -75,10 +75,27 @@ export class Server {
     return r.json();
   }
 
+  /** A token of the server's own, as for a development. */
+  async token(user, expiresIn, channels) {
+    const r = await fetch(`${this.url}/dev/token`, { method: 'POST', body: JSON.stringify({ user, channels, expiresIn }) });
+    return (await r.json()).token;
+  }
+
+  /** How many sessions the server has. */
+  async sessions() {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return [...text.matchAll(/^starling_sessions(?:\{[^}]*\})? (\d+)$/gm)].reduce((n, [, v]) => n + Number(v), 0);
+  }
+
+  /** What the channel keeps, oldest first. */
+  async kept(channel) {
+    const r = await fetch(`${this.url}/api/v1/channels/${encodeURIComponent(channel)}/history?limit=1000`);
+    return (await r.json()).publications.map((p) => p.data);
+  }
+
   /** The texts that the channel keeps, oldest first. */
   async texts(channel) {
-    const r = await fetch(`${this.url}/api/v1/channels/${encodeURIComponent(channel)}/history?limit=1000`);
-    return (await r.json()).publications.map((p) => p.data.text);
+    return (await this.kept(channel)).map((d) => d.text);
   }
 }
 
@@ -87,13 +104,30 @@ export class Server {
  *
  * @param {string} target
  */
-export async function proxyWithoutWebSockets(target) {
+export const proxyWithoutWebSockets = (target) => badProxy(target, { websocket: 'refuse' });
+
+/**
+ * A proxy that does not let everything pass. What it does may be changed while it runs.
+ *
+ * @param {string} target
+ * @param {{ websocket?: 'pass' | 'refuse' | 'hang' | 'cut', sse?: 'pass' | 'refuse' | 'buffer', poll?: 'pass' | 'refuse' }} fate `hang` answers
+ * nothing; `cut` closes after the first frame; `buffer` holds a response back until it ends
+ */
+export async function badProxy(target, fate) {
+  const open = new Set();
   const proxy = http.createServer((req, res) => {
-    if (req.headers.upgrade) {
+    const door = /^\/(sse|poll)\b/.exec(req.url ?? '')?.[1];
+    if (door && fate[door] === 'refuse') {
       res.writeHead(403).end();
       return;
     }
     const up = http.request(new URL(req.url, target), { method: req.method, headers: req.headers }, (answer) => {
+      const pieces = [];
+      if (door === 'sse' && fate.sse === 'buffer') {
+        answer.on('data', (d) => pieces.push(d));
+        answer.on('end', () => res.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(pieces)));
+        return;
+      }
       res.writeHead(answer.statusCode, answer.headers);
       answer.pipe(res);
     });
@@ -101,12 +135,35 @@ export async function proxyWithoutWebSockets(target) {
     res.on('close', () => up.destroy());
     req.pipe(up);
   });
+  proxy.on('upgrade', (req, socket, head) => {
+    open.add(socket);
+    socket.on('error', () => {}).on('close', () => open.delete(socket));
+    const { websocket = 'pass' } = fate;
+    if (websocket === 'refuse') socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
+    if (websocket === 'refuse' || websocket === 'hang') return;
+    const up = net.connect(Number(new URL(target).port), '127.0.0.1', () => {
+      const headers = Object.entries(req.headers).map(([k, v]) => `${k}: ${v}\r\n`).join('');
+      up.write(`GET ${req.url} HTTP/1.1\r\n${headers}\r\n`);
+      up.write(head);
+      socket.pipe(up);
+    });
+    let answered = false;
+    up.on('data', (d) => {
+      socket.write(d);
+      // The first is the answer to the upgrade, the next has a frame.
+      if (answered && websocket === 'cut') socket.destroy();
+      answered = true;
+    });
+    up.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+    socket.on('close', () => up.destroy());
+  });
   await new Promise((done) => proxy.listen(0, '127.0.0.1', done));
   return {
     url: `http://127.0.0.1:${proxy.address().port}`,
     close: () => new Promise((done) => {
       proxy.close(done);
       proxy.closeAllConnections();
+      for (const socket of open) socket.destroy();
     }),
   };
 }

@@ -1,8 +1,7 @@
 import type { Abortable } from './abort.js';
-import type { Client } from './client.js';
 import { iterate } from './iterate.js';
 import type { Published } from './publisher.js';
-import { numberOf, type Publication, textOf } from './protocol.js';
+import { type Command, type Fields, type Publication, textOf } from './protocol.js';
 import type { ChannelEvents, Subscription } from './subscription.js';
 
 /** What is asked of a channel's history. */
@@ -51,59 +50,19 @@ export interface IterateOptions extends Abortable {
  *
  * Get one from {@link Client.channel}.
  */
-export class Channel<T = unknown> {
-  readonly #client: Client;
-  readonly #subscription: Subscription;
-  readonly #changed: () => void;
-  #held = false;
-
-  /** @internal */
-  constructor(client: Client, subscription: Subscription, changed: () => void) {
-    this.#client = client;
-    this.#subscription = subscription;
-    this.#changed = changed;
-  }
-
+export interface Channel<T = unknown> {
   /** The name, with a star at its end if it is a wildcard. */
-  get name(): string {
-    return this.#subscription.channel;
-  }
-
+  readonly name: string;
   /** Whether the subscription is there at this moment. */
-  get subscribed(): boolean {
-    return this.#subscription.state === 'live';
-  }
-
+  readonly subscribed: boolean;
   /** Where this client stands in the channel, to begin there another time; empty as long as that is not known. */
-  get position(): string {
-    return this.#subscription.position;
-  }
-
+  readonly position: string;
+  /** The offset of the last publication that came; 0 if none did. */
+  readonly offset: number;
   /** How many publications came again after a reconnect and were not told again. */
-  get duplicates(): number {
-    return this.#subscription.doubles;
-  }
-
-  /** @internal */
-  get wanted(): boolean {
-    return this.#held || this.#subscription.events.size > 0;
-  }
-
+  readonly duplicates: number;
   /** Listens to what happens on the channel. Returns what ends that, which an abort of `signal` does as well. */
-  on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void, { signal }: Abortable = {}): () => void {
-    if (signal?.aborted) return () => {};
-    // What the data is, the application knows; see Client.channel.
-    const remove = this.#subscription.events.on(event, listener as (event: ChannelEvents[K]) => void);
-    this.#changed();
-    const off = (): void => {
-      signal?.removeEventListener('abort', off);
-      remove();
-      this.#changed();
-    };
-    signal?.addEventListener('abort', off);
-    return off;
-  }
-
+  on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void, options?: Abortable): () => void;
   /**
    * Listens to publications by the field `type` of their data, where that is a union:
    *
@@ -112,88 +71,115 @@ export class Channel<T = unknown> {
    * client.channel<ChatEvents>('chat').when('renamed', (e) => setTitle(e.name));
    * ```
    */
-  when<K extends TypesOf<T>>(type: K, listener: (data: Extract<T, { readonly type: K }>, publication: Publication<T>) => void, options: Abortable = {}): () => void {
-    return this.on('publication', (p) => {
-      const { data } = p;
-      if (isOfType<T, K>(data, type)) listener(data, p);
-    }, options);
-  }
-
+  when<K extends TypesOf<T>>(type: K, listener: (data: Extract<T, { readonly type: K }>, publication: Publication<T>) => void, options?: Abortable): () => void;
   /** The events of one name, for a loop. It ends with the subscription, with an abort of `signal`, or when it is left. */
-  iterate<K extends keyof ChannelEvents<T>>(event: K, { most = 10_000, signal }: IterateOptions = {}): AsyncIterableIterator<ChannelEvents<T>[K]> {
-    return iterate<ChannelEvents<T>[K]>((feed) => {
-      const offs = [
-        this.on(event, (e) => feed.push(e)),
-        this.#subscription.events.on('unsubscribed', ({ error }) => feed.end(error ?? undefined)),
-      ];
-      return () => {
-        for (const off of offs) off();
-        this.#changed();
-      };
-    }, most, signal);
-  }
-
+  iterate<K extends keyof ChannelEvents<T>>(event: K, options?: IterateOptions): AsyncIterableIterator<ChannelEvents<T>[K]>;
   /** The publications, for a loop: `for await (const p of channel) …` */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Publication<T>> {
-    return this.iterate('publication');
-  }
-
+  [Symbol.asyncIterator](): AsyncIterableIterator<Publication<T>>;
   /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe} or an abort of `signal`. */
-  subscribe({ signal }: Abortable = {}): void {
-    if (signal?.aborted) return;
-    this.#held = true;
-    this.#changed();
-    signal?.addEventListener('abort', () => {
-      this.#held = false;
-      this.#changed();
-    }, { once: true });
-  }
-
+  subscribe(options?: Abortable): void;
   /** Stops following the channel, and removes all who listen. */
-  unsubscribe(): void {
-    this.#held = false;
-    this.#client.drop(this.#subscription);
-  }
-
+  unsubscribe(): void;
   /**
    * Publishes. Resolves when it is stored, whatever happens to the connection in between; rejects if the
    * server refuses it for good, or on {@link Client.disconnect}.
    */
-  publish(data: T, options: PublishOptions = {}): Promise<Published> {
-    return this.#client.publish(this.name, data, options);
-  }
-
+  publish(data: T, options?: PublishOptions): Promise<Published>;
   /**
    * Sends a signal, which is not stored. With `conflate` it is the newest value of that key: one that waits here is
    * replaced. Without, it reaches who is there, if this client is connected.
    */
-  signal(data: T, options: { readonly conflate?: string } = {}): void {
-    this.#client.signal({ type: 'signal', channel: this.name, data, ...(options.conflate && { conflate: options.conflate }) }, options.conflate ?? '');
-  }
-
+  signal(data: T, options?: { readonly conflate?: string }): void;
   /** Deletes the value of a key that signals were conflated by. */
-  clearSignal(conflate: string): void {
-    this.#client.signal({ type: 'signal', channel: this.name, conflate, delete: true }, conflate);
-  }
-
+  clearSignal(conflate: string): void;
   /** Reads what the channel keeps. The channel's filter holds here too. */
-  async history({ signal, ...query }: HistoryQuery = {}): Promise<HistoryPage<T>> {
-    const { filter } = this.#subscription.options;
-    const r = await this.#client.ask({ type: 'history', channel: this.name, ...query, ...(filter && { filter }) }, true, signal);
-    return {
-      publications: (Array.isArray(r.publications) ? r.publications : []) as Publication<T>[],
-      position: textOf(r.position),
-      more: r.more === true,
-      complete: r.complete === true,
-    };
-  }
-
-  /** The offset of the last publication that came; 0 if none did. */
-  get offset(): number {
-    return numberOf(this.#subscription.cursor.last);
-  }
+  history(query?: HistoryQuery): Promise<HistoryPage<T>>;
 }
 
-function isOfType<T, K extends TypesOf<T>>(data: T, type: K): data is Extract<T, { readonly type: K }> {
-  return typeof data === 'object' && data !== null && 'type' in data && data.type === type;
+/** @internal What a channel needs of its client. */
+export interface ChannelHost {
+  /** Somebody follows the channel, or nobody does any more. */
+  follow(s: Subscription, wanted: () => boolean): void;
+  /** Gives it up. */
+  drop(s: Subscription): void;
+  publish(channel: string, data: unknown, options: PublishOptions): Promise<Published>;
+  signal(command: Command & { readonly channel: string }, conflate: string): void;
+  /** Sends a command when there is a session. One that may be done twice is sent again if nobody knows. */
+  ask(command: Command, again: boolean, signal: AbortSignal | undefined): Promise<Fields>;
+}
+
+/** @internal */
+export function channelOf(host: ChannelHost, s: Subscription): Channel {
+  const { channel, events } = s;
+  let held = false;
+  const changed = (): void => host.follow(s, () => held || events.has());
+
+  const self: Channel = {
+    name: channel,
+    get subscribed() {
+      return s.state === 'live';
+    },
+    get position() {
+      return s.position;
+    },
+    get offset() {
+      return s.cursor.last;
+    },
+    get duplicates() {
+      return s.doubles;
+    },
+    on(event, listener, { signal } = {}) {
+      if (signal?.aborted) return () => {};
+      const remove = events.on(event, listener);
+      changed();
+      const off = (): void => {
+        signal?.removeEventListener('abort', off);
+        remove();
+        changed();
+      };
+      signal?.addEventListener('abort', off);
+      return off;
+    },
+    // What the data is, the application knows; see Client.channel.
+    when(type: string, listener: (data: never, publication: Publication) => void, options: Abortable = {}) {
+      return self.on('publication', (p) => {
+        if ((p.data as { readonly type?: unknown } | null)?.type === type) listener(p.data as never, p);
+      }, options);
+    },
+    iterate: (event, { most = 10_000, signal } = {}) => iterate((feed) => {
+      const offs = [self.on(event, feed.push), events.on('unsubscribed', ({ error }) => feed.end(error ?? undefined))];
+      return () => {
+        for (const off of offs) off();
+        changed();
+      };
+    }, most, signal),
+    [Symbol.asyncIterator]: () => self.iterate('publication'),
+    subscribe({ signal } = {}) {
+      if (signal?.aborted) return;
+      held = true;
+      changed();
+      signal?.addEventListener('abort', () => {
+        held = false;
+        changed();
+      }, { once: true });
+    },
+    unsubscribe() {
+      held = false;
+      host.drop(s);
+    },
+    publish: (data, options = {}) => host.publish(channel, data, options),
+    signal: (data, { conflate = '' } = {}) => host.signal({ type: 'signal', channel, data, ...(conflate && { conflate }) }, conflate),
+    clearSignal: (conflate) => host.signal({ type: 'signal', channel, conflate, delete: true }, conflate),
+    async history({ signal, ...query } = {}) {
+      const { filter } = s.options;
+      const r = await host.ask({ type: 'history', channel, ...query, ...(filter && { filter }) }, true, signal);
+      return {
+        publications: (Array.isArray(r.publications) ? r.publications : []) as Publication[],
+        position: textOf(r.position),
+        more: r.more === true,
+        complete: r.complete === true,
+      };
+    },
+  };
+  return self;
 }

@@ -1,21 +1,20 @@
-import { type Abortable, orAborted, whenAborted } from './abort.js';
-import { Channel, type PublishOptions } from './channel.js';
+import { type Abortable, orAborted } from './abort.js';
+import { type Channel, type ChannelHost, channelOf } from './channel.js';
 import type { Devtools } from './devtools/index.js';
 import type { Dropped } from './drop.js';
-import { Emitter } from './emitter.js';
-import { ownError, StarlingError } from './errors.js';
+import { emitter } from './emitter.js';
+import { ownError, refuse, StarlingError, textOfError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
-import type { Keeping, KeepingHost } from './keeping.js';
+import type { Keeping } from './keeping.js';
 import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
 import type { OutboxEvent } from './outbox.js';
-import { channelTrouble, codes, type Command, type Fields, matches, type Refusal } from './protocol.js';
-import { type Published, Publisher, randomKey } from './publisher.js';
-import { type Connection, type Memory, Runtime, type RuntimeHost } from './runtime.js';
-import { Sharing } from './sharing.js';
-import { Signaller } from './signaller.js';
-import { type ChannelOptions, Subscription } from './subscription.js';
-import type { Tabs } from './tabs/bus.js';
-import { type GetToken, Tokens } from './tokens.js';
+import { channelTrouble, matches } from './protocol.js';
+import { publisher, randomKey } from './publisher.js';
+import { type Memory, type RuntimeHost, runtime } from './runtime.js';
+import { signaller } from './signaller.js';
+import { type ChannelOptions, type Subscription, subscribing } from './subscription.js';
+import { tabLink } from './tabs/link.js';
+import { type GetToken, tokensOf } from './tokens.js';
 import { listen } from './wake.js';
 import type { Environment, Frame, WebSocketMaker } from './wire.js';
 
@@ -72,158 +71,24 @@ const LADDER: readonly TransportName[] = ['websocket', 'sse', 'poll'];
  *
  * It connects when it is first needed, and comes back by itself whenever the connection is lost.
  */
-export class Client {
-  readonly #events = new Emitter<ClientEvents & { frame: Frame }>();
-  readonly #env: Environment;
-  readonly #timeout: number;
-  readonly #channels = new Map<string, { readonly channel: Channel; readonly subscription: Subscription }>();
-  readonly #runtime: Connection;
-  readonly #publisher: Publisher;
-  readonly #signaller: Signaller;
-  readonly #keeping: Promise<Keeping | null> | null;
-  readonly #ready = new Set<() => void>();
-  #user = '';
-  #deaf: (() => void) | null = null;
-
-  /** @internal Use {@link createClient}. */
-  constructor(options: ClientOptions, env: Environment, memory: Memory, base: string) {
-    this.#env = env;
-    this.#timeout = options.timeout ?? 10_000;
-    const dropped = (drop: Dropped): void => options.onDrop?.(drop);
-    this.#publisher = new Publisher(env, options.maxQueued ?? 1000, dropped);
-    this.#signaller = new Signaller(env, dropped);
-    const tokens = new Tokens(options.getToken ?? options.token ?? '', env);
-    const o = { base, ladder: options.transports ?? LADDER, patience: this.#timeout, tokens, memory };
-    const host = this.#host(options.onFrame);
-    const apart = `${o.ladder} ${options.tabs || ''} `;
-    this.#runtime = env.tabs ? new Sharing(host, env, o, env.tabs, apart) : new Runtime(host, env, o);
-    this.#keeping = options.outbox ? this.#keep(this.#keepingHost(base, tokens)) : null;
-  }
-
-  #host(onFrame: ClientOptions['onFrame']): RuntimeHost {
-    return {
-      subscriptions: () => this.#subscriptions(),
-      find: (channel) => this.#find(channel),
-      use: (session) => {
-        // With an outbox nothing goes out before what was kept.
-        if (!session || !this.#keeping) this.#publisher.use(session);
-        void this.#keeping?.then((k) => (k ?? this.#publisher).use(session));
-        this.#signaller.use(session);
-        if (session) this.#wakeWaiting();
-      },
-      drained: () => this.#signaller.flush(),
-      forget: () => {
-        for (const s of this.#subscriptions()) s.forget();
-      },
-      state: (state) => {
-        if (state.name === 'failed') this.#giveUp(new StarlingError({ code: state.code, name: '', message: state.reason.message, retry: false }));
-        this.#events.emit('state', state);
-      },
-      user: (user) => {
-        void this.#keeping?.then((k) => k?.identified(user));
-        if (user === this.#user) return;
-        this.#user = user;
-        this.#events.emit('user', user);
-      },
-      loggedOut: () => this.disconnect(),
-      trouble: (e) => this.#events.emit('error', e),
-      complained: (channel, refusal) => this.#complained(channel, refusal),
-      frame: (frame) => {
-        onFrame?.(frame);
-        this.#events.emit('frame', frame);
-      },
-    };
-  }
-
-  async #keep(host: KeepingHost): Promise<Keeping | null> {
-    try {
-      return new (await import('./keeping.js')).Keeping(this.#publisher, host);
-    } catch (e) {
-      host.trouble(e);
-      return null;
-    }
-  }
-
-  #keepingHost(base: string, tokens: Tokens): KeepingHost {
-    return {
-      env: this.#env,
-      base,
-      ownError,
-      token: () => tokens.current,
-      told: (event) => this.#events.emit('outbox', event),
-      trouble: (e) => this.#events.emit('error', ownError('outbox', `The outbox: ${e instanceof Error ? e.message : String(e)}`, e)),
-    };
-  }
-
-  *#subscriptions(): Iterable<Subscription> {
-    for (const { subscription } of [...this.#channels.values()]) yield subscription;
-  }
-
-  *#find(name: string): Iterable<Subscription> {
-    const exact = this.#channels.get(name)?.subscription;
-    if (exact && exact.state !== 'off') {
-      yield exact;
-      return;
-    }
-    for (const s of this.#subscriptions()) if (s.isWildcard && matches(s.channel, name)) yield s;
-  }
-
-  #complained(channel: string, refusal: Refusal): void {
-    const error = new StarlingError(refusal);
-    const events = this.#channels.get(channel)?.subscription.events;
-    if (events?.has('error')) events.emit('error', error);
-    else this.#events.emit('error', error);
-  }
-
+export interface Client {
   /** What the connection is. */
-  get state(): ConnectionState {
-    return this.#runtime.state;
-  }
-
+  readonly state: ConnectionState;
   /** Whom the server takes this client for; empty if it is anonymous, or not known yet. */
-  get user(): string {
-    return this.#user;
-  }
-
+  readonly user: string;
   /** Listens to what happens to the client. Returns what ends that. */
-  on<K extends keyof ClientEvents>(event: K, listener: (event: ClientEvents[K]) => void): () => void {
-    return this.#events.on(event, listener);
-  }
-
+  on<K extends keyof ClientEvents>(event: K, listener: (event: ClientEvents[K]) => void): () => void;
   /** Connects, at once: also after {@link Client.disconnect}, after a failure, and instead of waiting. */
-  connect(): void {
-    this.#deaf ??= listen({
-      wake: (anew) => this.#runtime.happen({ type: 'wake', anew }),
-      offline: () => this.#runtime.happen({ type: 'offline' }),
-      suspend: () => this.#runtime.happen({ type: 'suspend' }),
-      resume: () => this.#runtime.happen({ type: 'resume' }),
-    }, this.#env);
-    this.#runtime.happen({ type: 'connect' });
-  }
-
+  connect(): void;
   /**
    * Disconnects, and stays so until {@link Client.connect}. What waits to be published is rejected; the channels
    * stay as they are, and go on from where they stood.
    */
-  disconnect(): void {
-    this.#deaf?.();
-    this.#deaf = null;
-    this.#runtime.happen({ type: 'disconnect' });
-    this.#giveUp(ownError('closed', 'The client was told to disconnect.'));
-  }
-
+  disconnect(): void;
   /** Disconnects, in all tabs that share the connection, and throws away what the outbox keeps for this user in this browser. */
-  async logout(): Promise<void> {
-    this.#runtime.logout?.();
-    this.disconnect();
-    await (await this.#keeping)?.clear();
-  }
-
+  logout(): Promise<void>;
   /** Uses these transports from now on, the best first, and connects anew if there is a connection. */
-  use(transports: readonly TransportName[]): void {
-    this.#runtime.happen({ type: 'use', ladder: transports });
-  }
-
+  use(transports: readonly TransportName[]): void;
   /** A channel whose name has values in it, which may not contain ":": `client.channel('chat:{room}', { room })`. */
   channel<T = unknown>(pattern: ChannelPattern, values: PatternValues, options?: ChannelOptions): Channel<T>;
   /**
@@ -233,161 +98,236 @@ export class Client {
    * @typeParam T what is published there. It is not checked.
    */
   channel<T = unknown>(name: string, options?: ChannelOptions): Channel<T>;
-  channel<T>(nameOrPattern: string, first?: ChannelOptions | PatternValues, second?: ChannelOptions): Channel<T> {
-    const filled = nameOrPattern.includes('{');
-    const name = filled ? fill(nameOrPattern, (first ?? {}) as PatternValues) : nameOrPattern;
-    const options = filled ? second : (first as ChannelOptions | undefined);
-    let entry = this.#channels.get(name);
-    if (!entry) {
-      const trouble = channelTrouble(name);
-      if (trouble) throw new StarlingError({ code: codes.bad_channel, name: 'bad_channel', message: trouble, retry: false });
-      const subscription = new Subscription(name, options ?? {});
-      const channel: Channel = new Channel(this, subscription, () => this.#sync(channel, subscription));
-      entry = { channel, subscription };
-      this.#channels.set(name, entry);
-    } else if (options) {
-      entry.subscription.configure(options);
-    }
-    return entry.channel as unknown as Channel<T>;
-  }
-
   /** Asks the application's backend, through the hooks of the server. Rejects with `lost` if nobody knows whether it arrived. */
-  async call(method: string, data?: unknown, { signal }: Abortable = {}): Promise<unknown> {
-    return (await this.ask({ type: 'call', method, data: data ?? null }, false, signal)).data;
-  }
-
+  call(method: string, data?: unknown, options?: Abortable): Promise<unknown>;
   /** Opens a panel that shows what this client does, and can do harm to its connection. It is loaded when it is first asked for. */
-  async devtools(): Promise<Devtools> {
-    const { open } = await import('./devtools/index.js');
-    return open({
-      client: this,
-      env: this.#env,
-      frames: (hear) => this.#events.on('frame', hear),
-      subscriptions: () => this.#subscriptions(),
-      renew: () => this.#runtime.happen({ type: 'wake', anew: true }),
-      latency: () => this.#runtime.session?.latency ?? null,
-    });
-  }
+  devtools(): Promise<Devtools>;
+}
 
-  #sync(channel: Channel, s: Subscription): void {
-    if (channel.wanted === s.wanted) return;
-    if (channel.wanted) {
-      if (!this.#alone(s)) return;
-      s.wanted = true;
-      this.#need();
-      this.#runtime.session?.sync(s);
-      return;
-    }
-    // Not at once: who listens next may be about to come.
-    this.#env.setTimeout(() => {
-      if (channel.wanted || !s.wanted) return;
-      s.wanted = false;
-      this.#leave(s);
-    }, 0);
-  }
+/** @internal */
+export function clientOf(options: ClientOptions, env: Environment, memory: Memory, base: string): Client {
+  const events = emitter<ClientEvents & { frame: Frame }>();
+  const channels = new Map<string, { readonly channel: Channel; readonly subscription: Subscription }>();
+  const { timeout = 10_000, maxQueued = 1000, onFrame, onDrop } = options;
+  const dropped = (drop: Dropped): void => onDrop?.(drop);
+  const publications = publisher(env, maxQueued, dropped);
+  const signals = signaller(env, dropped);
+  const tokens = tokensOf(options.getToken ?? options.token ?? '', env);
+  let user = '';
+  let deaf: (() => void) | null = null;
+  /** Who waits for a session. */
+  let waiting: (() => void)[] = [];
 
-  /** The wire does not tell whether a publication is meant for a channel or for a wildcard, so both at once is refused. */
-  #alone(s: Subscription): boolean {
-    for (const other of this.#subscriptions()) {
-      if (other === s || !other.wanted || !(matches(other.channel, s.channel) || matches(s.channel, other.channel))) continue;
-      queueMicrotask(() => s.events.emit('error', ownError('overlap', `${s.channel} and ${other.channel} overlap: follow one of them.`)));
-      return false;
-    }
-    return true;
-  }
+  const subscriptions = (): readonly Subscription[] => [...channels.values()].map((c) => c.subscription);
 
-  #leave(s: Subscription): void {
-    const { session } = this.#runtime;
-    if (s.state === 'off' || !session) s.ended(null);
-    else session.sync(s);
-  }
-
-  /** @internal */
-  drop(s: Subscription): void {
-    const wanted = s.wanted;
-    s.wanted = false;
-    if (wanted) this.#leave(s);
-    else s.ended(null); // loops over its events end
-    s.events.clear();
-  }
-
-  /** @internal */
-  publish(channel: string, data: unknown, options: PublishOptions): Promise<Published> {
-    const refusal = this.#closed();
-    if (refusal) return Promise.reject(refusal);
-    this.#need();
-    const key = options.key ?? randomKey();
-    return this.#publisher.publish({ type: 'publish', channel, data: data ?? null, key, ...(options.tags && { tags: options.tags }) }, options.signal);
-  }
-
-  /** @internal */
-  signal(command: Command & { readonly channel: string }, conflate: string): void {
-    if (this.#closed()) return;
-    this.#need();
-    this.#signaller.signal(command, conflate);
-  }
-
-  /** @internal Sends a command when there is a session. One that may be done twice is sent again if nobody knows. */
-  async ask(command: Command, again: boolean, signal?: AbortSignal): Promise<Fields> {
-    signal?.throwIfAborted();
-    const until = this.#env.now() + this.#timeout;
-    for (;;) {
-      const session = this.#runtime.session ?? (await this.#untilReady(until, signal));
-      try {
-        return await orAborted(session.request(command), signal);
-      } catch (e) {
-        if (!(again && e instanceof StarlingError && e.name === 'lost') || this.#closed()) throw e;
-      }
-    }
-  }
-
-  async #untilReady(until: number, signal: AbortSignal | undefined): Promise<NonNullable<Runtime['session']>> {
-    for (;;) {
-      signal?.throwIfAborted();
-      const refusal = this.#closed();
-      if (refusal) throw refusal;
-      this.#need();
-      const { session } = this.#runtime;
-      if (session) return session;
-      const left = until - this.#env.now();
-      if (left <= 0) throw ownError('timeout', 'There was no connection in time.');
-      await new Promise<void>((done) => {
-        const timer = this.#env.setTimeout(go, left);
-        const deaf = whenAborted(signal, go);
-        const env = this.#env;
-        const ready = this.#ready;
-        function go(): void {
-          env.clearTimeout(timer);
-          deaf();
-          ready.delete(go);
-          done();
-        }
-        ready.add(go);
-      });
-    }
-  }
-
-  #wakeWaiting(): void {
-    for (const go of [...this.#ready]) go();
-  }
-
-  /** Connects when it is first needed; not after it was told to disconnect, or has failed. */
-  #need(): void {
-    if (this.state.name === 'idle') this.connect();
-  }
+  const wake = (): void => {
+    const all = waiting;
+    waiting = [];
+    for (const go of all) go();
+  };
 
   /** Why nothing can be done until {@link Client.connect}, or null. */
-  #closed(): StarlingError | null {
-    const { state } = this;
+  const closed = (): StarlingError | null => {
+    const { state } = self;
     if (state.name === 'failed') return new StarlingError({ code: state.code, name: '', message: state.reason.message, retry: false });
     return state.name === 'disconnected' && state.reason === 'asked' ? ownError('closed', 'The client was told to disconnect.') : null;
-  }
+  };
 
-  #giveUp(e: StarlingError): void {
-    this.#publisher.abandon(e);
-    this.#signaller.abandon();
-    this.#wakeWaiting();
-  }
+  /** Rejects what waits, if nothing can be done any more. */
+  const giveUp = (): void => {
+    const refusal = closed();
+    if (!refusal) return;
+    publications.abandon(refusal);
+    signals.abandon();
+    wake();
+  };
+
+  /** Connects when it is first needed; not after it was told to disconnect, or has failed. Returns why nothing can be done. */
+  const need = (): StarlingError | null => {
+    if (self.state.name === 'idle') self.connect();
+    return closed();
+  };
+
+  const trouble = (e: StarlingError): void => events.emit('error', e);
+
+  const host: RuntimeHost = {
+    subscriptions,
+    find(name) {
+      const exact = channels.get(name)?.subscription;
+      return exact && exact.state !== 'off' ? [exact] : subscriptions().filter((s) => s.isWildcard && matches(s.channel, name));
+    },
+    use(session) {
+      // With an outbox nothing goes out before what was kept.
+      if (!session || !keeping) publications.use(session);
+      void keeping?.then((k) => (k ?? publications).use(session));
+      signals.use(session);
+      if (session) wake();
+    },
+    drained: signals.flush,
+    forget() {
+      for (const s of subscriptions()) s.forget();
+    },
+    state(state) {
+      if (state.name === 'failed') giveUp();
+      events.emit('state', state);
+    },
+    user(name) {
+      void keeping?.then((k) => k?.identified(name));
+      if (name === user) return;
+      user = name;
+      events.emit('user', name);
+    },
+    loggedOut: () => self.disconnect(),
+    trouble,
+    complained(channel, refusal) {
+      const error = new StarlingError(refusal);
+      const own = channels.get(channel)?.subscription.events;
+      if (own?.has('error')) own.emit('error', error);
+      else trouble(error);
+    },
+    frame(frame) {
+      onFrame?.(frame);
+      events.emit('frame', frame);
+    },
+  };
+  const o = { base, ladder: options.transports ?? LADDER, patience: timeout, tokens, memory };
+  const connection = env.tabs ? tabLink(host, env, o, env.tabs, `${o.ladder} ${options.tabs || ''} `) : runtime(host, env, o);
+
+  const keep = async (): Promise<Keeping | null> => {
+    const failed = (e: unknown): void => trouble(ownError('outbox', `The outbox: ${textOfError(e)}`, e));
+    try {
+      const { Keeping: Keeps } = await import('./keeping.js');
+      return new Keeps(publications, { env, base, ownError, token: () => tokens.current, told: (event) => events.emit('outbox', event), trouble: failed });
+    } catch (e) {
+      failed(e);
+      return null;
+    }
+  };
+  const keeping = options.outbox ? keep() : null;
+
+  const leave = (s: Subscription): void => {
+    const { session } = connection;
+    if (s.state === 'off' || !session) s.ended(null);
+    else session.sync(s);
+  };
+
+  const channelHost: ChannelHost = {
+    follow(s, isWanted) {
+      if (isWanted() === s.wanted) return;
+      if (s.wanted) {
+        // Not at once: who listens next may be about to come.
+        env.setTimeout(() => {
+          if (isWanted() || !s.wanted) return;
+          s.wanted = false;
+          leave(s);
+        }, 0);
+        return;
+      }
+      // The wire does not tell whether a publication is meant for a channel or for a wildcard, so both at once is refused.
+      const other = subscriptions().find((t) => t !== s && t.wanted && (matches(t.channel, s.channel) || matches(s.channel, t.channel)));
+      if (other) {
+        queueMicrotask(() => s.events.emit('error', ownError('overlap', `${s.channel} and ${other.channel} overlap: follow one of them.`)));
+        return;
+      }
+      s.wanted = true;
+      need();
+      connection.session?.sync(s);
+    },
+    drop(s) {
+      const { wanted } = s;
+      s.wanted = false;
+      if (wanted) leave(s);
+      else s.ended(null); // loops over its events end
+      s.events.clear();
+    },
+    publish(channel, data, { key = randomKey(), tags, signal }) {
+      const refusal = need();
+      if (refusal) return Promise.reject(refusal);
+      return publications.publish({ type: 'publish', channel, data: data ?? null, key, ...(tags && { tags }) }, signal);
+    },
+    signal(command, conflate) {
+      if (!need()) signals.signal(command, conflate);
+    },
+    async ask(command, again, signal) {
+      const until = env.now() + timeout;
+      for (;;) {
+        signal?.throwIfAborted();
+        const refusal = need();
+        if (refusal) throw refusal;
+        const { session } = connection;
+        const left = until - env.now();
+        if (!session && left <= 0) throw ownError('timeout', 'There was no connection in time.');
+        try {
+          if (session) return await orAborted(session.request(command), signal);
+          await orAborted(ready(left), signal);
+        } catch (e) {
+          if (!again || (e as StarlingError | undefined)?.name !== 'lost') throw e;
+        }
+      }
+    },
+  };
+
+  /** Resolves when there is a session or none can be had, or after so long. */
+  const ready = (ms: number): Promise<void> => new Promise((done) => {
+    const timer = env.setTimeout(done, ms);
+    waiting.push(() => {
+      env.clearTimeout(timer);
+      done();
+    });
+  });
+
+  const self: Client = {
+    get state() {
+      return connection.state;
+    },
+    get user() {
+      return user;
+    },
+    on: events.on,
+    connect() {
+      deaf ??= listen(connection.happen, env);
+      connection.happen({ type: 'connect' });
+    },
+    disconnect() {
+      deaf?.();
+      deaf = null;
+      connection.happen({ type: 'disconnect' });
+      giveUp();
+    },
+    async logout() {
+      connection.logout?.();
+      self.disconnect();
+      await (await keeping)?.clear();
+    },
+    use: (ladder) => connection.happen({ type: 'use', ladder }),
+    channel<T>(nameOrPattern: string, first?: ChannelOptions | PatternValues, second?: ChannelOptions): Channel<T> {
+      const filled = nameOrPattern.includes('{');
+      const name = filled ? fill(nameOrPattern, (first ?? {}) as PatternValues) : nameOrPattern;
+      const chosen = filled ? second : (first as ChannelOptions | undefined);
+      let entry = channels.get(name);
+      if (!entry) {
+        const wrong = channelTrouble(name);
+        if (wrong) throw refuse('bad_channel', wrong);
+        const subscription = subscribing(name, chosen ?? {});
+        entry = { channel: channelOf(channelHost, subscription), subscription };
+        channels.set(name, entry);
+      } else if (chosen) entry.subscription.configure(chosen);
+      return entry.channel as unknown as Channel<T>;
+    },
+    call: async (method, data = null, { signal } = {}) => (await channelHost.ask({ type: 'call', method, data }, false, signal)).data,
+    async devtools() {
+      const { open } = await import('./devtools/index.js');
+      return open({
+        client: self,
+        env,
+        frames: (hear) => events.on('frame', hear),
+        subscriptions,
+        renew: () => connection.happen({ type: 'wake', anew: true }),
+        latency: () => connection.session?.latency ?? null,
+      });
+    },
+  };
+  return self;
 }
 
 /**
@@ -409,41 +349,38 @@ export function createClient(options: ClientOptions = {}): Client {
   url.search = url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   url.protocol = url.protocol.replace('ws', 'http');
-  return new Client(options, surroundings(options), remember(url.href), url.href);
+  return clientOf(options, surroundings(options), remember(url.href), url.href);
 }
 
 /** @internal Makes a client that knows nothing of the world but what it is given. */
 export function clientIn(options: ClientOptions, env: Environment): Client {
-  return new Client(options, env, { get: () => null, set: () => {} }, 'http://test/');
+  return clientOf(options, env, { get: () => null, set: () => {} }, 'http://test/');
 }
 
 function surroundings(options: ClientOptions): Environment {
-  const given = options.WebSocket ?? (typeof WebSocket === 'undefined' ? undefined : (WebSocket as unknown as WebSocketMaker));
+  const { navigator, indexedDB, document } = globalThis;
+  const locks = navigator?.locks;
   return {
     now: () => Date.now(),
     random: Math.random,
     setTimeout: (f, ms) => setTimeout(f, ms),
     clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout> | undefined),
-    WebSocket: given,
-    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
-    indexedDB: globalThis.indexedDB,
-    locks: globalThis.navigator?.locks,
-    tabs: options.tabs === false ? undefined : tabs(),
-    storage: storage(),
+    WebSocket: options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketMaker | undefined),
+    fetch: async (input, init) => (options.fetch ?? fetch)(input, init),
+    indexedDB,
+    locks,
+    // What tabs need to share a connection, where it is there.
+    tabs: options.tabs !== false && locks && document && globalThis.BroadcastChannel
+      ? { locks, open: (name) => new BroadcastChannel(name), visible: () => document.visibilityState === 'visible' }
+      : undefined,
+    storage: attempt(() => localStorage),
   };
 }
 
-/** What tabs need to share a connection, where it is there. */
-function tabs(): Tabs | undefined {
-  const locks = globalThis.navigator?.locks;
-  if (!locks || typeof document === 'undefined' || typeof BroadcastChannel === 'undefined') return undefined;
-  return { load: () => import('./tabs/link.js'), locks, open: (name) => new BroadcastChannel(name), visible: () => document.visibilityState === 'visible' };
-}
-
-/** Some browsers throw at the mention of it. */
-function storage(): Storage | undefined {
+/** Some browsers throw at the mention of a storage. */
+function attempt<T>(f: () => T): T | undefined {
   try {
-    return globalThis.localStorage;
+    return f();
   } catch {
     return undefined;
   }
@@ -453,21 +390,10 @@ function storage(): Storage | undefined {
 function remember(base: string): Memory {
   const name = `starling.transport ${base}`;
   return {
-    get: () => {
-      try {
-        const value = sessionStorage.getItem(name);
-        return LADDER.find((t) => t === value) ?? null;
-      } catch {
-        return null;
-      }
+    get() {
+      const value = attempt(() => sessionStorage.getItem(name));
+      return LADDER.find((t) => t === value) ?? null;
     },
-    set: (transport) => {
-      try {
-        if (transport) sessionStorage.setItem(name, transport);
-        else sessionStorage.removeItem(name);
-      } catch {
-        // It is only a shortcut.
-      }
-    },
+    set: (transport) => attempt(() => (transport ? sessionStorage.setItem(name, transport) : sessionStorage.removeItem(name))),
   };
 }

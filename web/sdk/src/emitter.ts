@@ -2,49 +2,44 @@
 export type Events = { [name: string]: unknown };
 
 /** @internal Calls listeners. One that throws does not keep the others from hearing. */
-export class Emitter<E extends Events> {
-  readonly #listeners = new Map<keyof E, Set<{ readonly hear: (event: never) => void }>>();
-
+export interface Emitter<E extends Events> {
   /** Adds a listener, and returns what removes it. */
-  on<K extends keyof E>(name: K, hear: (event: E[K]) => void): () => void {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners);
-    const entry = { hear };
-    listeners.add(entry);
-    return () => void listeners.delete(entry);
-  }
-
+  on<K extends keyof E>(name: K, hear: (event: E[K]) => void): () => void;
+  emit<K extends keyof E>(name: K, event: E[K]): void;
+  /** Tells whether anybody listens, or listens to this. */
+  has(name?: keyof E): boolean;
   /** Removes all listeners. */
-  clear(): void {
-    this.#listeners.clear();
-  }
-
-  /** Tells whether anybody listens. */
-  has(name: keyof E): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
-  }
-
-  /** How many listeners there are in all. */
-  get size(): number {
-    let n = 0;
-    for (const listeners of this.#listeners.values()) n += listeners.size;
-    return n;
-  }
-
-  emit<K extends keyof E>(name: K, event: E[K]): void {
-    for (const entry of [...(this.#listeners.get(name) ?? [])]) {
-      try {
-        (entry.hear as (event: E[K]) => void)(event);
-      } catch (e) {
-        // It is the application's, and shall be seen where its errors are seen.
-        reportLater(e);
-      }
-    }
-  }
+  clear(): void;
 }
 
-function reportLater(e: unknown): void {
-  queueMicrotask(() => {
-    throw e;
-  });
+/** @internal */
+export function emitter<E extends Events>(): Emitter<E> {
+  /** Each listening by itself, also if the listener is the same. */
+  let all: { readonly name: keyof E; readonly hear: (event: never) => void }[] = [];
+  return {
+    on(name, hear) {
+      const entry = { name, hear };
+      all = [...all, entry];
+      return () => {
+        all = all.filter((e) => e !== entry);
+      };
+    },
+    emit(name, event) {
+      for (const entry of all) {
+        if (entry.name !== name) continue;
+        try {
+          (entry.hear as (event: unknown) => void)(event);
+        } catch (e) {
+          // It is the application's, and shall be seen where its errors are seen.
+          queueMicrotask(() => {
+            throw e;
+          });
+        }
+      }
+    },
+    has: (name) => all.some((e) => name === undefined || e.name === name),
+    clear() {
+      all = [];
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { nameOf, type Refusal } from './protocol.js';
+import { codes, nameOf, type Refusal } from './protocol.js';
 
 /**
  * Why something was not done.
@@ -29,3 +29,9 @@ export function ownError(name: 'closed' | 'lost' | 'timeout' | 'token' | 'overla
   const retry = name === 'lost' || name === 'timeout' || name === 'overflow';
   return new StarlingError({ code: 0, name, message, retry }, cause === undefined ? undefined : { cause });
 }
+
+/** @internal An error of the protocol that the client finds by itself. */
+export const refuse = (name: keyof typeof codes, message: string): StarlingError => new StarlingError({ code: codes[name], name, message, retry: false });
+
+/** @internal What went wrong, for people. */
+export const textOfError = (e: unknown): string => (e instanceof Error ? e.message : String(e));

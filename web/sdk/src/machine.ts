@@ -55,7 +55,7 @@ export interface End extends Reason {
   /** Whether the same may succeed later. */
   readonly retry: boolean;
   /** The server's advice on when to come back, in milliseconds. */
-  readonly after?: number;
+  readonly after?: number | undefined;
 }
 
 /** @internal A wire that is open or being opened. */
@@ -67,16 +67,20 @@ export interface Try {
 /** @internal */
 export type Link =
   | { readonly name: 'idle' }
-  | { readonly name: 'authorizing'; readonly failures: number; readonly reason: Reason | null }
-  | { readonly name: 'connecting'; readonly failures: number; readonly reason: Reason | null; readonly tries: readonly Try[] }
-  | { readonly name: 'connected'; readonly failures: number; readonly live: Try; readonly since: number; readonly session: string; readonly probe: Try | null; readonly probes: number }
-  | { readonly name: 'waiting'; readonly failures: number; readonly until: number; readonly ms: number; readonly reason: Reason }
+  | { readonly name: 'authorizing' }
+  | { readonly name: 'connecting'; readonly tries: readonly Try[] }
+  | { readonly name: 'connected'; readonly live: Try; readonly since: number; readonly session: string; readonly probe: Try | null; readonly probes: number }
+  | { readonly name: 'waiting'; readonly until: number; readonly ms: number; readonly reason: Reason }
   | { readonly name: 'disconnected'; readonly why: 'asked' | 'page hidden' }
   | { readonly name: 'failed'; readonly reason: Reason };
 
 /** @internal */
 export interface Machine {
   readonly link: Link;
+  /** How many attempts have failed, since a connection held. */
+  readonly failures: number;
+  /** Why the connection before ended. */
+  readonly reason: Reason | null;
   /** The ladder: transports from the best to the last. */
   readonly ladder: readonly TransportName[];
   /** The rung to begin with: what has worked. */
@@ -141,7 +145,7 @@ const UPGRADE_MOST = 15 * 60_000;
 /** @internal */
 export function machine(ladder: readonly TransportName[], renewable: boolean, remembered: TransportName | null): Machine {
   const rung = remembered === null ? 0 : Math.max(0, ladder.indexOf(remembered));
-  return { link: { name: 'idle' }, ladder, rung, renewable, renewals: 0, forgot: false, serial: 0 };
+  return { link: { name: 'idle' }, failures: 0, reason: null, ladder, rung, renewable, renewals: 0, forgot: false, serial: 0 };
 }
 
 type Step = [Machine, Effect[]];
@@ -149,192 +153,170 @@ type Step = [Machine, Effect[]];
 /** @internal What is and what is to be done after something happened. */
 export function reduce(m: Machine, event: Happening, at: Surroundings): Step {
   const { link } = m;
+  const stay: Step = [m, []];
+  const active = link.name !== 'idle' && link.name !== 'disconnected' && link.name !== 'failed';
   switch (event.type) {
     case 'connect':
-      if (isTrying(link)) return [m, []];
-      return link.name === 'waiting' ? start({ ...m, renewals: 0 }, 0, link.reason) : start({ ...m, renewals: 0 }, 0, null);
+      if (link.name === 'waiting') return start({ ...anew(m), renewals: 0, reason: link.reason });
+      return active ? stay : start({ ...anew(m), renewals: 0 });
     case 'disconnect':
-      return halt(m, { name: 'disconnected', why: 'asked' });
+      return become(m, { name: 'disconnected', why: 'asked' });
     case 'suspend':
-      return isTrying(link) || link.name === 'waiting' ? halt(m, { name: 'disconnected', why: 'page hidden' }) : [m, []];
+      return active ? become(m, { name: 'disconnected', why: 'page hidden' }) : stay;
     case 'resume':
-      return link.name === 'disconnected' && link.why === 'page hidden' ? start(m, 0, null) : [m, []];
-    case 'use':
-      return use(m, event.ladder);
+      return link.name === 'disconnected' && link.why === 'page hidden' ? start(anew(m)) : stay;
+    case 'use': {
+      const changed = { ...m, ladder: event.ladder, rung: 0 };
+      return active ? start(anew(changed)) : [changed, []];
+    }
     case 'authorized':
-      return link.name === 'authorizing' ? climb(m, link.failures, link.reason) : [m, []];
+      return link.name === 'authorizing' ? climb(m) : stay;
     case 'unauthorized':
-      if (link.name !== 'authorizing') return [m, []];
-      return wait(m, link.failures, { kind: 'token', code: 0, message: event.message, retry: true }, at);
+      return link.name === 'authorizing' ? wait(m, { kind: 'token', code: 0, message: event.message, retry: true }, at) : stay;
     case 'opened':
       return opened(m, event.id, event.session, at);
     case 'ended':
-      return ended(m, event.id, event.end, at);
+      if (link.name === 'connecting') return attemptEnded(m, link, event.id, event.end, at);
+      return link.name === 'connected' ? wireEnded(m, link, event.id, event.end, at) : stay;
     case 'slow':
-      return link.name === 'connecting' && link.tries.at(-1)?.id === event.id ? next(m, link) : [m, []];
+      return link.name === 'connecting' && link.tries.at(-1)?.id === event.id ? next(m, link.tries) : stay;
     case 'due':
-      return link.name === 'waiting' ? start(m, link.failures, link.reason) : [m, []];
+      return link.name === 'waiting' ? start(m) : stay;
     case 'upgrade':
-      return upgrade(m);
+      return link.name === 'connected' ? upgrade(m, link) : stay;
     case 'wake':
-      if (link.name === 'waiting' || (link.name === 'connecting' && event.anew)) return start(m, link.failures, link.reason);
-      if (link.name === 'connected' && event.anew) return start(m, link.failures, { kind: 'silent', code: 0, message: 'The machine slept, or the network has changed.' });
+      if (link.name === 'waiting' || (link.name === 'connecting' && event.anew)) return start(m);
+      if (link.name === 'connected' && event.anew) return start({ ...m, reason: { kind: 'silent', code: 0, message: 'The machine slept, or the network has changed.' } });
       return [m, link.name === 'connected' ? [{ do: 'check' }] : []];
     case 'offline':
       return [m, link.name === 'connected' ? [{ do: 'check' }] : []];
   }
 }
 
-const isTrying = (link: Link): boolean => link.name === 'authorizing' || link.name === 'connecting' || link.name === 'connected';
+const anew = (m: Machine): Machine => ({ ...m, failures: 0, reason: null });
 
-/** The wires of a link. */
-function wires(link: Link): readonly Try[] {
-  if (link.name === 'connecting') return link.tries;
-  if (link.name === 'connected') return link.probe ? [link.live, link.probe] : [link.live];
-  return [];
+/** What closes the wires of a link, except one. */
+function closing(link: Link, except = 0): Effect[] {
+  const wires = link.name === 'connecting' ? link.tries : link.name === 'connected' ? [link.live, link.probe] : [];
+  return [{ do: 'cancel' }, ...wires.flatMap((t): Effect[] => (t && t.id !== except ? [{ do: 'close', id: t.id }] : []))];
 }
 
-function closing(link: Link, except = -1): Effect[] {
-  const effects: Effect[] = [{ do: 'cancel' }];
-  for (const t of wires(link)) if (t.id !== except) effects.push({ do: 'close', id: t.id });
-  return effects;
+/** Gives the wires up that there are. */
+const become = (m: Machine, link: Link, ...effects: Effect[]): Step => [{ ...m, link }, [...closing(m.link), ...effects]];
+
+function start(m: Machine, token: TokenReason = 'connect'): Step {
+  return m.renewable ? become(m, { name: 'authorizing' }, { do: 'authorize', reason: token }) : climb(m);
 }
 
-function halt(m: Machine, link: Link): Step {
-  return [{ ...m, link }, closing(m.link)];
-}
-
-function start(m: Machine, failures: number, reason: Reason | null, token: TokenReason = 'connect'): Step {
-  if (!m.renewable) return climb(m, failures, reason);
-  return [{ ...m, link: { name: 'authorizing', failures, reason } }, [...closing(m.link), { do: 'authorize', reason: token }]];
-}
-
-function climb(m: Machine, failures: number, reason: Reason | null): Step {
-  const [stepped, effects] = next({ ...m, link: { name: 'idle' } }, { name: 'connecting', failures, reason, tries: [] });
+function climb(m: Machine): Step {
+  const [stepped, effects] = next(m, []);
   return [stepped, [...closing(m.link), ...effects]];
 }
 
-/** Tries the next rung as well, if there is one. */
-function next(m: Machine, link: Link & { name: 'connecting' }): Step {
-  const last = link.tries.at(-1);
+/** Tries the next rung beside those that are tried, if there is one. */
+function next(m: Machine, tries: readonly Try[]): Step {
+  const last = tries.at(-1);
   const rung = last ? last.rung + 1 : m.rung;
   const transport = m.ladder[rung];
-  if (transport === undefined) return [m, []];
+  if (!transport) return [m, []];
   const id = m.serial + 1;
-  return [{ ...m, serial: id, link: { ...link, tries: [...link.tries, { id, rung }] } }, [{ do: 'open', id, transport }]];
+  return [{ ...m, serial: id, link: { name: 'connecting', tries: [...tries, { id, rung }] } }, [{ do: 'open', id, transport }]];
 }
 
 function opened(m: Machine, id: number, session: string, at: Surroundings): Step {
   const { link } = m;
-  const live = wires(link).find((t) => t.id === id);
-  if (!live || (link.name === 'connected' && link.live.id === id)) return [m, []];
-  const failures = link.name === 'connecting' ? link.failures : 0;
-  const effects = [...closing(link, id), { do: 'live', id } as const];
-  const transport = m.ladder[live.rung];
-  if (transport) effects.push({ do: 'remember', transport });
-  if (live.rung > 0) effects.push({ do: 'timer', ms: UPGRADE, type: 'upgrade' });
-  return [{ ...m, rung: live.rung, forgot: false, link: { name: 'connected', failures, live, since: at.now, session, probe: null, probes: 0 } }, effects];
+  const tries = link.name === 'connecting' ? link.tries : link.name === 'connected' ? [link.probe] : [];
+  const live = tries.find((t) => t?.id === id);
+  if (!live) return [m, []];
+  const { rung } = live;
+  const effects: Effect[] = [...closing(link, id), { do: 'live', id }, { do: 'remember', transport: m.ladder[rung] ?? null }];
+  if (rung > 0) effects.push({ do: 'timer', ms: UPGRADE, type: 'upgrade' });
+  const failures = link.name === 'connecting' ? m.failures : 0;
+  return [{ ...m, rung, failures, forgot: false, link: { name: 'connected', live, since: at.now, session, probe: null, probes: 0 } }, effects];
 }
 
 /** Tries a higher rung beside the one that works. */
-function upgrade(m: Machine): Step {
-  const { link } = m;
-  if (link.name !== 'connected' || link.live.rung === 0 || link.probe) return [m, []];
-  const rung = link.probes % link.live.rung;
+function upgrade(m: Machine, link: Link & { name: 'connected' }): Step {
+  const rung = link.probes % link.live.rung; // NaN on the first, above which there is none
   const transport = m.ladder[rung];
-  if (transport === undefined) return [m, []];
+  if (!transport || link.probe) return [m, []];
   const id = m.serial + 1;
   return [{ ...m, serial: id, link: { ...link, probe: { id, rung }, probes: link.probes + 1 } }, [{ do: 'open', id, transport }]];
 }
 
-function use(m: Machine, ladder: readonly TransportName[]): Step {
-  const changed = { ...m, ladder, rung: 0 };
-  if (!isTrying(m.link) && m.link.name !== 'waiting') return [changed, []];
-  return start(changed, 0, null);
-}
-
-function ended(m: Machine, id: number, end: End, at: Surroundings): Step {
-  const { link } = m;
-  if (link.name === 'connecting') return attemptEnded(m, link, id, end, at);
-  if (link.name !== 'connected') return [m, []];
+function wireEnded(m: Machine, link: Link & { name: 'connected' }, id: number, end: End, at: Surroundings): Step {
   if (link.probe?.id === id) {
     const ms = Math.min(UPGRADE_MOST, UPGRADE * 2 ** link.probes);
     return [{ ...m, link: { ...link, probe: null } }, [{ do: 'close', id }, { do: 'timer', ms, type: 'upgrade' }]];
   }
   if (link.live.id !== id) return [m, []];
   const held = at.now - link.since >= HELD;
-  const failures = held ? 0 : link.failures;
-  const kept = held ? { ...m, renewals: 0 } : m;
-  if (end.kind === 'refused') return refused(kept, failures, end, at);
+  const kept = held ? { ...m, failures: 0, renewals: 0 } : m;
+  if (end.kind === 'refused') return refused(kept, end, at);
   // It was silent, not the server's end: nobody else comes back in this moment.
-  if (end.kind === 'silent' && held) return start(kept, failures, end);
+  if (end.kind === 'silent' && held) return start({ ...kept, reason: end });
   // Something in between lets it open and then cuts it: the next rung.
-  const demoted = held || end.kind === 'draining' ? kept : { ...kept, rung: Math.min(link.live.rung + 1, m.ladder.length - 1) };
-  return wait(demoted, failures, end, at);
+  const rung = held || end.kind === 'draining' ? m.rung : Math.min(link.live.rung + 1, m.ladder.length - 1);
+  return wait({ ...kept, rung }, end, at);
 }
 
 function attemptEnded(m: Machine, link: Link & { name: 'connecting' }, id: number, end: End, at: Surroundings): Step {
   const gone = link.tries.find((t) => t.id === id);
   if (!gone) return [m, []];
-  if (end.kind === 'refused' || end.kind === 'draining') return refused(m, link.failures, end, at);
-  const tries = link.tries.filter((t) => t.id !== id);
+  if (end.kind === 'refused' || end.kind === 'draining') return refused(m, end, at);
   const close: Effect = { do: 'close', id };
-  if (link.tries.at(-1)?.id === id && m.ladder[gone.rung + 1] !== undefined) {
-    const [stepped, effects] = next(m, link);
+  const tries = link.tries.filter((t) => t.id !== id);
+  if (link.tries.at(-1)?.id === id && m.ladder[gone.rung + 1]) {
+    const [stepped, effects] = next(m, link.tries);
     const now = stepped.link as Link & { name: 'connecting' };
     return [{ ...stepped, link: { ...now, tries: now.tries.filter((t) => t.id !== id) } }, [close, ...effects]];
   }
   if (tries.length > 0) return [{ ...m, link: { ...link, tries } }, [close]];
   // What has worked before does not, so next time it is the whole ladder.
-  const [waiting, effects] = wait({ ...m, rung: 0 }, link.failures, end, at);
+  const [waiting, effects] = wait({ ...m, rung: 0 }, end, at);
   return [waiting, m.rung > 0 ? [...effects, { do: 'remember', transport: null }] : effects];
 }
 
 /** The server has said why not. */
-function refused(m: Machine, failures: number, end: End, at: Surroundings): Step {
-  const aboutToken = end.code === codes.token_expired || end.code === codes.unauthorized;
-  if (aboutToken && m.renewable && m.renewals === 0) {
-    return start({ ...m, renewals: 1 }, failures, end, end.code === codes.token_expired ? 'expired' : 'refused');
-  }
+function refused(m: Machine, end: End, at: Surroundings): Step {
+  const expired = end.code === codes.token_expired;
+  if ((expired || end.code === codes.unauthorized) && m.renewable && m.renewals === 0) return start({ ...m, reason: end, renewals: 1 }, expired ? 'expired' : 'refused');
   if (end.code === codes.bad_position && !m.forgot) {
-    const [stepped, effects] = start({ ...m, forgot: true }, failures, end);
+    const [stepped, effects] = start({ ...m, reason: end, forgot: true });
     return [stepped, [{ do: 'forget' }, ...effects]];
   }
   // A token that stays as it is will not become valid.
-  const again = end.code === codes.token_expired ? m.renewable : end.retry;
-  return !again ? halt(m, { name: 'failed', reason: end }) : wait(m, failures, end, at);
+  const again = expired ? m.renewable : end.retry;
+  return again ? wait(m, end, at) : become(m, { name: 'failed', reason: plain(end) });
 }
 
-function wait(m: Machine, before: number, end: End, at: Surroundings): Step {
-  const failures = before + 1;
+function wait(m: Machine, end: End, at: Surroundings): Step {
+  const failures = m.failures + 1;
   const drawn = delay(failures, at.random);
   const ms = end.kind === 'draining' ? (end.after ?? drawn) : Math.max(drawn, end.after ?? 0);
-  const { kind, code, message } = end;
-  const link: Link = { name: 'waiting', failures, until: at.now + ms, ms, reason: { kind, code, message } };
-  return [{ ...m, link }, [...closing(m.link), { do: 'timer', ms, type: 'due' }]];
+  const reason = plain(end);
+  return become({ ...m, failures, reason }, { name: 'waiting', until: at.now + ms, ms, reason }, { do: 'timer', ms, type: 'due' });
 }
 
 /** @internal What an application is told of it. */
-export function told(m: Machine): ConnectionState {
-  const { link } = m;
-  switch (link.name) {
+export function told({ link, failures: attempt, reason, ladder }: Machine): ConnectionState {
+  const { name } = link;
+  switch (name) {
     case 'idle':
-      return { name: 'idle' };
+      return link;
     case 'authorizing':
-      return { name: 'connecting', transport: null, attempt: link.failures, reason: link.reason && plain(link.reason) };
+      return { name: 'connecting', transport: null, attempt, reason: reason && plain(reason) };
     case 'connecting':
-      return { name: 'connecting', transport: m.ladder[link.tries.at(-1)?.rung ?? 0] ?? null, attempt: link.failures, reason: link.reason && plain(link.reason) };
+      return { name, transport: ladder[link.tries.at(-1)?.rung ?? 0] ?? null, attempt, reason: reason && plain(reason) };
     case 'connected':
-      return { name: 'connected', transport: m.ladder[link.live.rung] ?? 'websocket', session: link.session };
+      return { name, transport: ladder[link.live.rung] ?? 'websocket', session: link.session };
     case 'waiting':
-      return { name: 'waiting', retryIn: link.ms, retryAt: link.until, attempt: link.failures, reason: plain(link.reason) };
+      return { name, retryIn: link.ms, retryAt: link.until, attempt, reason: link.reason };
     case 'disconnected':
-      return { name: 'disconnected', reason: link.why };
+      return { name, reason: link.why };
     case 'failed':
-      return { name: 'failed', code: link.reason.code, reason: plain(link.reason) };
+      return { name, code: link.reason.code, reason: link.reason };
   }
 }
 
-function plain({ kind, code, message }: Reason): Reason {
-  return { kind, code, message };
-}
+const plain = ({ kind, code, message }: Reason): Reason => ({ kind, code, message });

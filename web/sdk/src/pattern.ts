@@ -1,5 +1,4 @@
-import { StarlingError } from './errors.js';
-import { codes } from './protocol.js';
+import { refuse } from './errors.js';
 
 /** A name of channels with places in it: `chat:{room}`. */
 export type ChannelPattern = `${string}{${string}}${string}`;
@@ -12,7 +11,7 @@ export function fill(pattern: string, values: PatternValues): string {
   return pattern.replace(/\{([^{}]*)\}/g, (_, name: string) => {
     const value = Object.hasOwn(values, name) ? String(values[name]) : '';
     const trouble = value === '' ? 'is missing' : /[:*{}]/.test(value) ? 'may not contain ":", "*" or braces' : '';
-    if (trouble) throw new StarlingError({ code: codes.bad_channel, name: 'bad_channel', message: `The value of {${name}} in ${pattern} ${trouble}.`, retry: false });
+    if (trouble) throw refuse('bad_channel', `The value of {${name}} in ${pattern} ${trouble}.`);
     return value;
   });
 }

@@ -72,13 +72,21 @@ export type Message =
   | { readonly type: 'error'; readonly channel: string; readonly error: Refusal }
   | ({ readonly type: 'publication' } & Publication)
   | ({ readonly type: 'signal' } & Signal)
-  | { readonly type: 'subscribed'; readonly channel: string; readonly position: string; readonly recovered: boolean }
-  | { readonly type: 'unsubscribed'; readonly channel: string; readonly error: Refusal | null }
-  | { readonly type: 'reset'; readonly channel: string; readonly position: string; readonly reason: string; readonly line: string }
-  | { readonly type: 'position' | 'skipped'; readonly channel: string; readonly position: string }
-  | { readonly type: 'session'; readonly session: string }
-  | { readonly type: 'drain'; readonly after: number }
-  | { readonly type: 'ping' | 'pong' };
+  | Notice;
+
+/** @internal What the server says beside, with all fields that such a message may have. */
+export interface Notice {
+  readonly type: 'subscribed' | 'unsubscribed' | 'reset' | 'position' | 'skipped' | 'session' | 'drain' | 'ping' | 'pong';
+  readonly channel: string;
+  readonly position: string;
+  readonly recovered: boolean;
+  readonly error: Refusal | null;
+  readonly reason: string;
+  /** See Cursor. */
+  readonly line: string;
+  readonly session: string;
+  readonly after: number;
+}
 
 /** @internal */
 export function isFields(value: unknown): value is Fields {
@@ -114,52 +122,39 @@ export function refusalFrom(code: number, reason: string): Refusal {
 
 /** @internal */
 export function nameOf(code: number): string {
-  for (const [name, c] of Object.entries(codes)) if (c === code) return name;
-  return '';
+  return Object.entries(codes).find(([, c]) => c === code)?.[0] ?? '';
 }
 
-const RETRYABLE: ReadonlySet<number> = new Set([
-  codes.rate_limited, codes.slow, codes.no_pong, codes.too_many_sessions, codes.session_gone, codes.session_busy,
-  codes.unavailable, codes.unknown_result, codes.draining, codes.internal,
-]);
-
 /** @internal Whether the same may succeed later, for codes that come without a word on it. */
-export const isRetryable = (code: number): boolean => RETRYABLE.has(code);
+export const isRetryable = (code: number): boolean => code >= codes.unavailable || [codes.rate_limited, codes.slow, codes.no_pong, codes.too_many_sessions, codes.session_gone, codes.session_busy].some((c) => c === code);
 
 /** @internal Reads a message of the server; null is one that this client does not know. */
 export function readMessage(m: Fields): Message | null {
+  const { type, id } = m;
   const channel = textOf(m.channel);
-  const position = textOf(m.position);
-  switch (m.type) {
+  const error = refusalOf(m.error);
+  switch (type) {
     case 'publication':
       return typeof m.offset === 'number' && channel ? (m as unknown as Message) : null;
     case 'signal':
       return channel ? (m as unknown as Message) : null;
-    case 'reply': {
-      const id = typeof m.id === 'number' || typeof m.id === 'string' ? m.id : null;
-      const error = refusalOf(m.error);
-      return error ? { type: 'reply', id, error } : { type: 'reply', id, result: isFields(m.result) ? m.result : {} };
-    }
-    case 'error': {
-      const error = refusalOf(m.error);
-      return error && { type: 'error', channel, error };
-    }
+    case 'reply':
+      return { type, id: typeof id === 'number' || typeof id === 'string' ? id : null, ...(error ? { error } : { result: isFields(m.result) ? m.result : {} }) };
+    case 'error':
+      return error && { type, channel, error };
     case 'subscribed':
-      return { type: 'subscribed', channel, position, recovered: m.recovered === true };
     case 'unsubscribed':
-      return { type: 'unsubscribed', channel, error: refusalOf(m.error) };
     case 'reset':
-      return { type: 'reset', channel, position, reason: textOf(m.reason), line: textOf(m.line) };
     case 'position':
     case 'skipped':
-      return { type: m.type, channel, position };
     case 'session':
-      return { type: 'session', session: textOf(m.session) };
     case 'drain':
-      return { type: 'drain', after: numberOf(m.after) };
     case 'ping':
     case 'pong':
-      return { type: m.type };
+      return {
+        type, channel, error,
+        position: textOf(m.position), recovered: m.recovered === true, reason: textOf(m.reason), line: textOf(m.line), session: textOf(m.session), after: numberOf(m.after),
+      };
     default:
       return null;
   }
@@ -177,8 +172,5 @@ export function matches(pattern: string, channel: string): boolean {
 
 /** Why a text cannot be the name of a channel or a wildcard, or an empty text if it can. */
 export function channelTrouble(name: string): string {
-  if (name === '') return 'A channel needs a name.';
-  if (name.length > 255) return 'The name of a channel has at most 255 characters.';
-  const stem = isWildcard(name) ? name.slice(0, -1) : name;
-  return /^[A-Za-z0-9_\-.:/@#$+=~!]+$/.test(stem) ? '' : 'The name of a channel is made of letters, digits and _-.:/@#$+=~!';
+  return name.length < 256 && /^[A-Za-z0-9_\-.:/@#$+=~!]+\*?$/.test(name) ? '' : 'The name of a channel is made of 1 to 255 letters, digits and _-.:/@#$+=~!';
 }

@@ -1,8 +1,8 @@
 import { whenAborted } from './abort.js';
 import { delay } from './backoff.js';
 import type { Dropped } from './drop.js';
-import { ownError, StarlingError } from './errors.js';
-import { codes, type Command, type Fields, numberOf, textOf } from './protocol.js';
+import { ownError, refuse, type StarlingError } from './errors.js';
+import { type Command, type Fields, numberOf, textOf } from './protocol.js';
 import type { Environment } from './wire.js';
 
 /** What became of a publication. */
@@ -56,150 +56,146 @@ const encoder = new TextEncoder();
  * in which they were made. One whose fate is not known goes out again under its key, and so is
  * stored once.
  */
-export class Publisher {
-  readonly #queues = new Map<string, Outgoing[]>();
-  readonly #sending = new Set<string>();
-  readonly #env: Environment;
-  readonly #most: number;
-  readonly #dropped: (drop: Dropped) => void;
+export interface Publisher {
   /** Set where they outlive the page. */
-  keeper: Keeper | null = null;
-  #outlet: Outlet | null = null;
-  #n = 0;
-
-  /** @param most how many may wait */
-  constructor(env: Environment, most: number, dropped: (drop: Dropped) => void) {
-    this.#env = env;
-    this.#most = most;
-    this.#dropped = dropped;
-  }
-
-  publish(command: PublishCommand, signal?: AbortSignal): Promise<Published> {
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#n >= this.#most) {
-      this.#dropped({ kind: 'publication', channel: command.channel, data: command.data, reason: 'full' });
-      return Promise.reject(ownError('overflow', `${this.#most} publications wait already.`));
-    }
-    return new Promise((resolve, reject) => {
-      let deaf = (): void => {};
-      const o: Outgoing = {
-        command, made: this.#env.now(), failures: 0, kept: false,
-        resolve: (p) => {
-          deaf();
-          resolve(p);
-        },
-        reject: (e) => {
-          deaf();
-          reject(e);
-        },
-      };
-      deaf = whenAborted(signal, (reason) => this.#fail(o, reason));
-      this.#queue(command.channel).push(o);
-      this.#n++;
-      // Also behind others that are kept, so that they go out in their order another time.
-      if (!this.#outlet) this.#keep(o);
-      void this.#flush(command.channel);
-    });
-  }
-
+  keeper: Keeper | null;
+  publish(command: PublishCommand, signal?: AbortSignal): Promise<Published>;
   /** Puts what was kept in earlier visits before what was made in this one. */
-  restore(kept: readonly Outgoing[]): void {
-    for (const o of [...kept].reverse()) {
-      const queue = this.#queue(o.command.channel);
-      if (queue.some((other) => other.command.key === o.command.key)) continue;
-      queue.unshift(o);
-      this.#n++;
-    }
-  }
-
-  #queue(channel: string): Outgoing[] {
-    const queue = this.#queues.get(channel) ?? [];
-    this.#queues.set(channel, queue);
-    return queue;
-  }
-
-  #keep(o: Outgoing): void {
-    if (o.kept || !this.keeper) return;
-    o.kept = true;
-    this.keeper.keep(o);
-  }
-
+  restore(kept: readonly Outgoing[]): void;
   /** There is a session, or there is none any more. */
-  use(outlet: Outlet | null): void {
-    this.#outlet = outlet;
-    if (outlet) for (const channel of this.#queues.keys()) void this.#flush(channel);
-    else for (const o of [...this.#queues.values()].flat()) this.#keep(o);
-  }
-
+  use(outlet: Outlet | null): void;
   /** Gives up what waits. */
-  abandon(e: StarlingError): void {
-    for (const o of [...this.#queues.values()].flat()) this.#fail(o, e);
-  }
+  abandon(e: StarlingError): void;
+}
 
-  #fail(o: Outgoing, e: unknown): void {
-    if (!this.#remove(o)) return;
-    if (o.kept) this.keeper?.done(o, e);
-    o.reject(e);
-  }
+/**
+ * @internal
+ *
+ * @param most how many may wait
+ */
+export function publisher(env: Environment, most: number, dropped: (drop: Dropped) => void): Publisher {
+  const queues = new Map<string, Outgoing[]>();
+  const sending = new Set<string>();
+  let outlet: Outlet | null = null;
+  let n = 0;
 
-  async #flush(channel: string): Promise<void> {
-    if (this.#sending.has(channel)) return;
-    this.#sending.add(channel);
-    for (;;) {
-      const o = this.#queues.get(channel)?.[0];
-      const outlet = this.#outlet;
-      if (!o || !outlet) break;
-      const outcome = await this.#send(o, outlet);
-      if (outcome === 'full') await this.#wait(LATER);
-      else if (outcome === 'later') await this.#wait(delay(++o.failures, this.#env.random));
-      // The next session goes on; if there is one already, with this.
-      else if (outcome === 'lost' && this.#outlet === outlet) break;
+  const all = (): Outgoing[] => [...queues.values()].flat();
+
+  const queueOf = (channel: string): Outgoing[] => {
+    const queue = queues.get(channel) ?? [];
+    queues.set(channel, queue);
+    return queue;
+  };
+
+  const keep = (o: Outgoing): void => {
+    if (o.kept || !self.keeper) return;
+    o.kept = true;
+    self.keeper.keep(o);
+  };
+
+  /** Its fate is known. Returns false if it was given up before. */
+  const settle = (o: Outgoing, error: unknown): boolean => {
+    const { channel } = o.command;
+    const queue = queueOf(channel);
+    const at = queue.indexOf(o);
+    if (at >= 0) {
+      queue.splice(at, 1);
+      n--;
+      if (o.kept) self.keeper?.done(o, error);
     }
-    this.#sending.delete(channel);
-  }
+    if (queue.length === 0) queues.delete(channel);
+    return at >= 0;
+  };
 
-  #wait(ms: number): Promise<void> {
-    return new Promise((done) => void this.#env.setTimeout(done, ms));
-  }
+  const fail = (o: Outgoing, e: unknown): void => {
+    if (settle(o, e)) o.reject(e);
+  };
 
-  /** Returns false if it was given up before. */
-  #remove(o: Outgoing): boolean {
-    const queue = this.#queues.get(o.command.channel);
-    const at = queue?.indexOf(o) ?? -1;
-    if (!queue || at < 0) return false;
-    queue.splice(at, 1);
-    this.#n--;
-    if (queue.length === 0) this.#queues.delete(o.command.channel);
-    return true;
-  }
+  const wait = (ms: number): Promise<void> => new Promise((done) => void env.setTimeout(done, ms));
 
-  async #send(o: Outgoing, outlet: Outlet): Promise<'done' | 'later' | 'lost' | 'full'> {
-    if (o.kept && this.#env.now() - o.made > KEPT) {
+  const flush = async (channel: string): Promise<void> => {
+    if (sending.has(channel)) return;
+    sending.add(channel);
+    for (;;) {
+      const o = queues.get(channel)?.[0];
+      const to = outlet;
+      if (!o || !to) break;
+      const outcome = await send(o, to);
+      if (outcome === 'full') await wait(LATER);
+      else if (outcome === 'later') await wait(delay(++o.failures, env.random));
+      // The next session goes on; if there is one already, with this.
+      else if (outcome === 'lost' && outlet === to) break;
+    }
+    sending.delete(channel);
+  };
+
+  const send = async (o: Outgoing, to: Outlet): Promise<'done' | 'later' | 'lost' | 'full'> => {
+    const { maxMessage } = to;
+    if (o.kept && env.now() - o.made > KEPT) {
       // The server may have forgotten the key, and would store it twice.
-      this.#fail(o, ownError('expired', 'The publication waited for more than 12 hours.'));
+      fail(o, ownError('expired', 'The publication waited for more than 12 hours.'));
       return 'done';
     }
     // The server ends a connection that says too much, so it is not tried.
-    if (encoder.encode(JSON.stringify(o.command)).length + 32 > outlet.maxMessage) {
-      this.#fail(o, new StarlingError({ code: codes.too_large, name: 'too_large', message: `A message has at most ${outlet.maxMessage} bytes.`, retry: false }));
+    if (encoder.encode(JSON.stringify(o.command)).length + 32 > maxMessage) {
+      fail(o, refuse('too_large', `A message has at most ${maxMessage} bytes.`));
       return 'done';
     }
-    const backlog = outlet.backlog();
-    if (backlog > FULL && backlog < Number.POSITIVE_INFINITY) return 'full';
+    const backlog = to.backlog();
+    if (backlog > FULL && backlog < Infinity) return 'full';
     try {
-      const r = await outlet.request(o.command);
-      if (!this.#remove(o)) return 'done';
-      if (o.kept) this.keeper?.done(o, null);
-      o.resolve({ offset: numberOf(r.offset), position: textOf(r.position), duplicate: r.duplicate === true, key: o.command.key });
+      const r = await to.request(o.command);
+      if (settle(o, null)) o.resolve({ offset: numberOf(r.offset), position: textOf(r.position), duplicate: r.duplicate === true, key: o.command.key });
       return 'done';
     } catch (e) {
-      const error = e instanceof StarlingError ? e : ownError('lost', String(e));
-      if (error.code === 0) return 'lost';
-      if (error.retry) return 'later';
-      this.#fail(o, error);
+      const { code = 0, retry } = e as StarlingError;
+      if (!code) return 'lost';
+      if (retry) return 'later';
+      fail(o, e);
       return 'done';
     }
-  }
+  };
+
+  const self: Publisher = {
+    keeper: null,
+    publish(command, signal) {
+      const { channel, data } = command;
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      if (n >= most) {
+        dropped({ kind: 'publication', channel, data, reason: 'full' });
+        return Promise.reject(ownError('overflow', `${most} publications wait already.`));
+      }
+      let off = (): void => {};
+      const promise = new Promise<Published>((resolve, reject) => {
+        const o: Outgoing = { command, made: env.now(), failures: 0, kept: false, resolve, reject };
+        queueOf(channel).push(o);
+        n++;
+        // Also behind others that are kept, so that they go out in their order another time.
+        if (!outlet) keep(o);
+        off = whenAborted(signal, (reason) => fail(o, reason));
+        void flush(channel);
+      });
+      promise.then(off, off);
+      return promise;
+    },
+    restore(kept) {
+      for (const o of [...kept].reverse()) {
+        const queue = queueOf(o.command.channel);
+        if (queue.some((other) => other.command.key === o.command.key)) continue;
+        queue.unshift(o);
+        n++;
+      }
+    },
+    use(next) {
+      outlet = next;
+      if (next) for (const channel of queues.keys()) void flush(channel);
+      else for (const o of all()) keep(o);
+    },
+    abandon(e) {
+      for (const o of all()) fail(o, e);
+    },
+  };
+  return self;
 }
 
 /** @internal A key that nobody else makes. */

@@ -1,18 +1,14 @@
-import { ownError, StarlingError } from './errors.js';
-import { type ConnectionState, type Effect, type End, type Happening, type Machine, machine, reduce, told, type TokenReason, type TransportName } from './machine.js';
-import { codes, type Fields } from './protocol.js';
-import { Session, type SessionHost, type SessionInfo } from './session.js';
+import { ownError, StarlingError, textOfError } from './errors.js';
+import { type ConnectionState, type Effect, type End, type Happening, machine, reduce, told, type TransportName } from './machine.js';
+import { codes, type Message, numberOf, textOf } from './protocol.js';
+import { openSession, type Session, type SessionHost } from './session.js';
 import type { Tokens } from './tokens.js';
-import { PollWire } from './transports/poll.js';
-import { SSEWire } from './transports/sse.js';
-import { WebSocketWire } from './transports/websocket.js';
+import { pollWire } from './transports/poll.js';
+import { sseWire } from './transports/sse.js';
+import { webSocketWire } from './transports/websocket.js';
 import { type Connect, ended, type Environment, type Frame } from './wire.js';
 
-const makers: Readonly<Record<TransportName, Connect>> = {
-  websocket: (place, on, env) => new WebSocketWire(place, on, env),
-  sse: (place, on, env) => new SSEWire(place, on, env),
-  poll: (place, on, env) => new PollWire(place, on, env),
-};
+const makers: Readonly<Record<TransportName, Connect>> = { websocket: webSocketWire, sse: sseWire, poll: pollWire };
 
 /** How long a transport may take before the next is tried beside it, and before it is given up. */
 const SLOW = 3_000;
@@ -63,195 +59,187 @@ export interface RuntimeOptions {
   readonly memory: Memory;
 }
 
+/** A session that is open or being opened, and what is set for it. */
+interface Opened {
+  session: Session | null;
+  readonly timers: readonly unknown[];
+  /** What the server said before the session was taken into use. */
+  early: Message[];
+}
+
 /** @internal Does what the reducer says, with real wires and timers. */
-export class Runtime implements Connection {
-  readonly #host: RuntimeHost;
-  readonly #env: Environment;
-  readonly #o: RuntimeOptions;
-  readonly #sessions = new Map<number, { session: Session; readonly timers: unknown[] }>();
-  readonly #queue: Happening[] = [];
-  #machine: Machine;
-  #live: Session | null = null;
-  #reducing = false;
-  #timers: unknown[] = [];
-  #refresh: unknown;
+export function runtime(host: RuntimeHost, env: Environment, o: RuntimeOptions): Connection {
+  const { tokens } = o;
+  const sessions = new Map<number, Opened>();
+  const queue: Happening[] = [];
+  let now = machine(o.ladder, tokens.renewable, o.memory.get());
+  let live: Session | null = null;
+  let reducing = false;
+  let timers: unknown[] = [];
+  let refresh: unknown;
   /** Ask for channels by commands, because one of them was refused. */
-  #careful = false;
+  let careful = false;
 
-  constructor(host: RuntimeHost, env: Environment, o: RuntimeOptions) {
-    this.#host = host;
-    this.#env = env;
-    this.#o = o;
-    this.#machine = machine(o.ladder, o.tokens.renewable, o.memory.get());
-  }
-
-  get state(): ConnectionState {
-    return told(this.#machine);
-  }
-
-  get session(): Session | null {
-    return this.#live;
-  }
+  const clear = (all: readonly unknown[]): void => {
+    for (const t of all) env.clearTimeout(t);
+  };
 
   /** Something happened. What that makes happen is dealt with after it, in order. */
-  happen(event: Happening): void {
-    this.#queue.push(event);
-    if (this.#reducing) return;
-    this.#reducing = true;
+  const happen = (event: Happening): void => {
+    queue.push(event);
+    if (reducing) return;
+    reducing = true;
     try {
-      for (let e = this.#queue.shift(); e; e = this.#queue.shift()) this.#reduce(e);
+      for (let e = queue.shift(); e; e = queue.shift()) {
+        const before = now.link;
+        const [after, effects] = reduce(now, e, { now: env.now(), random: env.random });
+        now = after;
+        for (const effect of effects) act(effect);
+        if (after.link !== before) host.state(told(after));
+      }
     } finally {
-      this.#reducing = false;
+      reducing = false;
     }
-  }
+  };
 
-  #reduce(event: Happening): void {
-    const before = this.#machine;
-    const [after, effects] = reduce(before, event, { now: this.#env.now(), random: this.#env.random });
-    this.#machine = after;
-    for (const effect of effects) this.#do(effect);
-    if (after.link !== before.link) this.#host.state(told(after));
-  }
-
-  #do(effect: Effect): void {
+  const act = (effect: Effect): void => {
     switch (effect.do) {
       case 'authorize':
-        void this.#authorize(effect.reason);
+        tokens.fresh(effect.reason).then(
+          () => happen({ type: 'authorized' }),
+          (e: unknown) => happen({ type: 'unauthorized', message: textOfError(e) }),
+        );
         return;
       case 'open':
-        this.#open(effect.id, effect.transport);
+        open(effect.id, effect.transport);
         return;
       case 'close':
-        this.#close(effect.id);
+        close(effect.id);
         return;
       case 'live':
-        this.#begin(effect.id);
+        use(effect.id);
         return;
       case 'timer':
-        this.#timers.push(this.#env.setTimeout(() => this.happen({ type: effect.type }), effect.ms));
+        timers.push(env.setTimeout(() => happen({ type: effect.type }), effect.ms));
         return;
       case 'cancel':
-        for (const t of this.#timers) this.#env.clearTimeout(t);
-        this.#timers = [];
+        clear(timers);
+        timers = [];
         return;
       case 'check':
-        this.#live?.check();
+        live?.check();
         return;
       case 'remember':
-        this.#o.memory.set(effect.transport);
+        o.memory.set(effect.transport);
         return;
       case 'forget':
-        this.#host.forget();
+        host.forget();
         return;
     }
-  }
+  };
 
-  async #authorize(reason: TokenReason): Promise<void> {
+  const over = (id: number, end: End): void => happen({ type: 'ended', id, end });
+
+  const open = (id: number, transport: TransportName): void => {
+    const opened: Opened = {
+      session: null,
+      early: [],
+      timers: [
+        env.setTimeout(() => happen({ type: 'slow', id }), SLOW),
+        env.setTimeout(() => over(id, ended('unreachable', `The server did not answer over ${transport} in ${OVERDUE / 1000} s.`)), OVERDUE),
+      ],
+    };
+    sessions.set(id, opened);
     try {
-      await this.#o.tokens.fresh(reason);
-      this.happen({ type: 'authorized' });
+      opened.session = connect(id, transport, opened);
     } catch (e) {
-      this.happen({ type: 'unauthorized', message: e instanceof Error ? e.message : String(e) });
+      over(id, ended('unreachable', textOfError(e)));
     }
-  }
+  };
 
-  #open(id: number, transport: TransportName): void {
-    const timers = [
-      this.#env.setTimeout(() => this.happen({ type: 'slow', id }), SLOW),
-      this.#env.setTimeout(() => this.#ended(id, ended('unreachable', `The server did not answer over ${transport} in ${OVERDUE / 1000} s.`)), OVERDUE),
-    ];
-    try {
-      this.#sessions.set(id, { session: this.#connect(id, transport), timers });
-    } catch (e) {
-      for (const t of timers) this.#env.clearTimeout(t);
-      const end = ended('unreachable', e instanceof Error ? e.message : String(e));
-      this.#queue.push({ type: 'ended', id, end });
-    }
-  }
-
-  #connect(id: number, transport: TransportName): Session {
-    let session: Session | null = null;
-    const host: SessionHost = {
-      env: this.#env,
-      patience: this.#o.patience,
-      subscriptions: () => this.#host.subscriptions(),
-      find: (channel) => this.#host.find(channel),
-      raw: (m) => this.#host.raw?.(m),
-      complained: (channel, refusal) => this.#host.complained(channel, refusal),
-      drained: () => session === this.#live && this.#host.drained(),
-      opened: (name) => this.happen({ type: 'opened', id, session: name }),
-      informed: (info) => session && this.#informed(session, info),
+  const connect = (id: number, transport: TransportName, opened: Opened): Session => {
+    const session = openSession({
+      ...host,
+      env,
+      patience: o.patience,
+      raw(m) {
+        if (session === live) host.raw?.(m);
+        else if (host.raw) opened.early.push(m);
+      },
+      drained: () => session === live && host.drained(),
+      opened: (name) => happen({ type: 'opened', id, session: name }),
+      informed: ({ user, expires }) => {
+        if (session === live) informed(session, user, expires);
+      },
       ended: (end) => {
-        const careful = end.kind === 'refused' && ABOUT_CHANNELS.has(end.code) && session?.asks && session !== this.#live;
-        const entry = this.#sessions.get(id);
-        if (!careful || !entry) {
-          this.#ended(id, end);
+        if (end.kind !== 'refused' || !ABOUT_CHANNELS.has(end.code) || !session.asks || session === live || !sessions.has(id)) {
+          over(id, end);
           return;
         }
         // One of the channels is to blame: ask for each by itself.
-        this.#careful = true;
-        entry.session = this.#connect(id, transport);
+        careful = true;
+        opened.session = connect(id, transport, opened);
       },
-      frame: (direction, kind, text) => this.#host.frame({ direction, transport, kind, text }),
-    };
-    session = new Session(host, this.#o.base, this.#o.tokens.current, this.#careful, (place, on) => {
+      frame: (direction, kind, text) => host.frame({ direction, transport, kind, text }),
+    }, o.base, tokens.current, careful, (place, on) => {
       const make = makers[transport];
-      return (this.#env.tamper?.(transport, make) ?? make)(place, on, this.#env);
+      return (env.tamper?.(transport, make) ?? make)(place, on, env);
     });
     return session;
-  }
+  };
 
-  #ended(id: number, end: End): void {
-    this.happen({ type: 'ended', id, end });
-  }
+  const close = (id: number): void => {
+    const opened = sessions.get(id);
+    if (!opened) return;
+    const { session } = opened;
+    sessions.delete(id);
+    clear(opened.timers);
+    session?.close();
+    if (!session || session !== live) return;
+    live = null;
+    clear([refresh]);
+    host.use(null);
+  };
 
-  #close(id: number): void {
-    const entry = this.#sessions.get(id);
-    if (!entry) return;
-    this.#sessions.delete(id);
-    for (const t of entry.timers) this.#env.clearTimeout(t);
-    const live = entry.session === this.#live;
-    entry.session.close();
-    if (!live) return;
-    this.#live = null;
-    this.#env.clearTimeout(this.#refresh);
-    this.#host.use(null);
-  }
-
-  #begin(id: number): void {
-    const entry = this.#sessions.get(id);
-    if (!entry) return;
-    for (const t of entry.timers) this.#env.clearTimeout(t);
-    this.#live = entry.session;
-    this.#host.use(entry.session);
-  }
-
-  #informed(session: Session, info: SessionInfo): void {
-    if (session !== this.#live) return;
-    this.#host.user(info.user);
-    this.#expires(session, info.expires);
-  }
+  const use = (id: number): void => {
+    const opened = sessions.get(id);
+    if (!opened) return;
+    clear(opened.timers);
+    live = opened.session;
+    host.use(live);
+    for (const m of opened.early) host.raw?.(m);
+    opened.early = [];
+  };
 
   /** Has a new token before the one that is there ends. */
-  #expires(session: Session, ms: number): void {
-    const { tokens } = this.#o;
-    tokens.expires(ms);
-    this.#env.clearTimeout(this.#refresh);
-    if (ms <= 0 || !tokens.renewable) return;
-    const early = Math.min(EARLY, ms / 5) * (0.75 + this.#env.random() / 2);
-    this.#refresh = this.#env.setTimeout(() => void this.#renew(session), Math.min(LONGEST_TIMER, Math.max(0, ms - early)));
-  }
+  const informed = (session: Session, user: string, expires: number): void => {
+    host.user(user);
+    tokens.expires(expires);
+    clear([refresh]);
+    if (expires <= 0 || !tokens.renewable) return;
+    const early = Math.min(EARLY, expires / 5) * (0.75 + env.random() / 2);
+    refresh = env.setTimeout(() => void renew(session), Math.min(LONGEST_TIMER, Math.max(0, expires - early)));
+  };
 
-  async #renew(session: Session): Promise<void> {
+  const renew = async (session: Session): Promise<void> => {
     try {
-      const token = await this.#o.tokens.renew('expiring');
-      if (session !== this.#live) return; // the next session has it
-      const result: Fields = await session.request({ type: 'refresh', token });
-      this.#host.user(typeof result.user === 'string' ? result.user : '');
-      this.#expires(session, typeof result.expires === 'number' ? result.expires : 0);
+      const token = await tokens.renew('expiring');
+      if (session !== live) return; // the next session has it
+      const result = await session.request({ type: 'refresh', token });
+      informed(session, textOf(result.user), numberOf(result.expires));
     } catch (e) {
       // The session goes on until the token ends, and begins anew then.
-      if (session === this.#live) this.#host.trouble(e instanceof StarlingError ? e : ownError('token', String(e), e));
+      if (session === live) host.trouble(e instanceof StarlingError ? e : ownError('token', String(e), e));
     }
-  }
+  };
+
+  return {
+    happen,
+    get state() {
+      return told(now);
+    },
+    get session() {
+      return live;
+    },
+  };
 }

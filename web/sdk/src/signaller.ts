@@ -19,82 +19,84 @@ const LATER = 50;
 const PACE = 20;
 
 /** @internal Sends signals when there is room; of one key only the newest value waits. */
-export class Signaller {
-  readonly #waiting = new Map<string, Command>();
-  readonly #env: Environment;
-  readonly #dropped: (drop: Dropped) => void;
-  #outlet: SignalOutlet | null = null;
-  #timer: unknown = null;
-  #last = 0;
-  #n = 0;
+export interface Signaller {
+  signal(command: Command & { readonly channel: string }, conflate: string): void;
+  /** There is a session, or there is none any more. */
+  use(outlet: SignalOutlet | null): void;
+  /** There may be room again. */
+  flush(): void;
+  /** Gives up what waits. */
+  abandon(): void;
+}
+
+/** @internal */
+export function signaller(env: Environment, dropped: (drop: Dropped) => void): Signaller {
+  const waiting = new Map<string, Command & { readonly channel: string }>();
+  let outlet: SignalOutlet | null = null;
+  let timer: unknown = null;
+  let last = 0;
+  let n = 0;
   /** How many of those that wait have no key. */
-  #passing = 0;
+  let passing = 0;
 
-  constructor(env: Environment, dropped: (drop: Dropped) => void) {
-    this.#env = env;
-    this.#dropped = dropped;
-  }
+  const drop = ({ channel, data }: Command & { readonly channel: string }, reason: Dropped['reason']): void => dropped({ kind: 'signal', channel, data, reason });
 
-  signal(command: Command & { readonly channel: string }, conflate: string): void {
-    const key = conflate ? `${command.channel}\n${conflate}` : `\n${++this.#n}`;
-    const reason = !conflate && !this.#outlet ? 'offline' : this.#isFull(key, conflate) ? 'full' : null;
-    if (reason) {
-      this.#dropped({ kind: 'signal', channel: command.channel, data: command.data, reason });
-      return;
-    }
-    if (!conflate) this.#passing++;
-    this.#waiting.delete(key);
-    this.#waiting.set(key, command);
-    const wait = this.#last + PACE - this.#env.now();
-    if (wait > 0) this.#later(wait);
-    else this.flush();
-  }
+  const later = (ms: number): void => {
+    if (timer !== null) return;
+    timer = env.setTimeout(() => {
+      timer = null;
+      flush();
+    }, ms);
+  };
 
-  #isFull(key: string, conflate: string): boolean {
-    if (!conflate) return this.#passing >= MOST;
-    return !this.#waiting.has(key) && this.#waiting.size - this.#passing >= MOST_KEYS;
-  }
-
-  use(outlet: SignalOutlet | null): void {
-    this.#outlet = outlet;
-    if (!outlet) this.#dropPassing();
-    this.flush();
-  }
-
-  flush(): void {
-    if (!this.#outlet) return;
-    for (const [key, command] of this.#waiting) {
-      if (this.#outlet.backlog() > ROOM) {
-        this.#later(LATER);
+  const flush = (): void => {
+    if (!outlet) return;
+    for (const [key, command] of waiting) {
+      if (outlet.backlog() > ROOM) {
+        later(LATER);
         return;
       }
-      this.#waiting.delete(key);
-      if (key.startsWith('\n')) this.#passing--;
-      this.#last = this.#env.now();
-      this.#outlet.say(command);
+      waiting.delete(key);
+      if (key.startsWith('\n')) passing--;
+      last = env.now();
+      outlet.say(command);
     }
-  }
-
-  #later(ms: number): void {
-    if (this.#timer !== null) return;
-    this.#timer = this.#env.setTimeout(() => {
-      this.#timer = null;
-      this.flush();
-    }, ms);
-  }
+  };
 
   /** What has no key is for who is there now. */
-  #dropPassing(): void {
-    for (const [key, { channel, data }] of this.#waiting) {
+  const dropPassing = (): void => {
+    for (const [key, command] of waiting) {
       if (!key.startsWith('\n')) continue;
-      this.#waiting.delete(key);
-      this.#dropped({ kind: 'signal', channel: String(channel), data, reason: 'offline' });
+      waiting.delete(key);
+      drop(command, 'offline');
     }
-    this.#passing = 0;
-  }
+    passing = 0;
+  };
 
-  abandon(): void {
-    this.#dropPassing();
-    this.#waiting.clear();
-  }
+  return {
+    flush,
+    signal(command, conflate) {
+      const key = conflate ? `${command.channel}\n${conflate}` : `\n${++n}`;
+      const full = conflate ? !waiting.has(key) && waiting.size - passing >= MOST_KEYS : passing >= MOST;
+      if (full || !(conflate || outlet)) {
+        drop(command, outlet || conflate ? 'full' : 'offline');
+        return;
+      }
+      if (!conflate) passing++;
+      waiting.delete(key);
+      waiting.set(key, command);
+      const wait = last + PACE - env.now();
+      if (wait > 0) later(wait);
+      else flush();
+    },
+    use(next) {
+      outlet = next;
+      if (!outlet) dropPassing();
+      flush();
+    },
+    abandon() {
+      dropPassing();
+      waiting.clear();
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { type Cursor, from, lost, moved, nowhere, resume, seen } from './cursor.js';
-import { Emitter } from './emitter.js';
+import { type Emitter, emitter } from './emitter.js';
 import { StarlingError } from './errors.js';
 import { codes, type Filter, isWildcard, type Publication, type Refusal, type Signal, type SlowPolicy } from './protocol.js';
 
@@ -40,185 +40,179 @@ export type ChannelEvents<T = unknown> = {
  * - `joining`: asked for
  * - `live`: at the session
  */
-export class Subscription {
-  readonly events = new Emitter<ChannelEvents>();
-  cursor: Cursor;
-  /** Whether it shall be there. */
-  wanted = false;
-  state: 'off' | 'joining' | 'live' = 'off';
-  /** The session that it is at. */
-  owner: object | null = null;
-  /** Whether the positions of the whole session are its positions. */
-  shares = false;
-  #resumes = false;
-  #settled = true;
-  /** What came before the answer to a subscribe that went another way. */
-  #early: Publication[] = [];
-  /** How many publications came again, and were not told again. */
-  doubles = 0;
-
-  constructor(
-    readonly channel: string,
-    public options: ChannelOptions,
-  ) {
-    this.cursor = options.since ? from(options.since) : nowhere;
-  }
-
-  /** Takes options for the next time that it subscribes. */
-  configure(options: ChannelOptions): void {
-    this.options = options;
-    if (options.since && !this.wanted) this.cursor = from(options.since);
-  }
-
-  get isWildcard(): boolean {
-    return isWildcard(this.channel);
-  }
-
+export interface Subscription {
+  readonly channel: string;
+  readonly events: Emitter<ChannelEvents>;
+  options: ChannelOptions;
+  readonly isWildcard: boolean;
   /** Whether it can be asked for in a query, where one filter and one policy hold for all. */
-  get isPlain(): boolean {
-    return !this.options.filter && !this.options.slow;
-  }
-
-  /** The fields of the command that subscribes. */
-  join(owner: object): Record<string, unknown> {
-    this.#begin(owner);
-    this.shares = false;
-    const { filter, slow } = this.options;
-    return { channel: this.channel, ...(!this.isWildcard && resume(this.cursor)), ...(filter && { filter }), ...(slow && { slow }) };
-  }
-
-  /** What tabs compare their places by. */
-  rank(): { readonly last: number; readonly line?: string } {
-    const { last, line } = this.cursor;
-    return { last, ...(line && { line }) };
-  }
-
-  /** It was asked for in the query of a session that is there now. */
-  opened(owner: object): void {
-    this.#begin(owner);
-    this.state = 'live';
-    this.shares = !this.isWildcard;
-    this.#settled = false;
-  }
-
-  #begin(owner: object): void {
-    this.owner = owner;
-    this.state = 'joining';
-    this.#early = [];
-    this.#settled = true;
-    this.#resumes = !this.isWildcard && this.cursor.position !== '';
-  }
-
-  /** What was missed would have been said by now. */
-  settle(): void {
-    if (this.#settled || this.state !== 'live') return;
-    this.#settled = true;
-    this.#tellSubscribed(this.#resumes);
-  }
-
-  /** The session has it. `at` is where a shared one stands. */
-  joined(position: string, recovered: boolean, at: { readonly last: number; readonly line: string } = { last: 0, line: '' }): void {
-    this.state = 'live';
-    const missed = this.#resumes && !recovered;
-    if (position) this.cursor = missed ? lost(position) : moved(this.cursor, position);
-    if (at.last > 0) this.cursor = { ...this.cursor, offset: at.last, last: Math.max(this.cursor.last, at.last) };
-    if (at.line) this.cursor = { ...this.cursor, line: at.line };
-    this.#tellSubscribed(this.#resumes && recovered);
-    if (missed) this.events.emit('reset', { position, reason: 'gone' });
-    const early = this.#early;
-    this.#early = [];
-    for (const p of early) this.take(p);
-  }
-
-  #tellSubscribed(recovered: boolean): void {
-    const { position } = this;
-    this.events.emit('subscribed', { position, recovered });
-    if (recovered) this.events.emit('recovered', { position });
-  }
-
-  /** The server refuses to subscribe. Returns whether to try again. */
-  refused(refusal: Refusal): boolean {
-    if (refusal.code === codes.already_subscribed) return false; // the server has subscribed us, and says so
-    this.#leave();
-    if (refusal.code === codes.bad_position) {
-      this.forget();
-      return true;
-    }
-    this.events.emit('error', new StarlingError(refusal));
-    return refusal.retry;
-  }
-
-  /** Gives the position up, which the server cannot read, and says so. */
-  forget(): void {
-    if (!this.cursor.position) return;
-    this.cursor = nowhere;
-    this.events.emit('reset', { position: '', reason: 'gone' });
-  }
-
-  take(p: Publication): void {
-    if (this.state === 'joining') {
-      this.#early.push(p);
-      return;
-    }
-    if (this.state !== 'live') return;
-    this.settle();
-    if (!this.isWildcard) {
-      const cursor = seen(this.cursor, p.offset);
-      if (!cursor) {
-        this.doubles++;
-        return;
-      }
-      this.cursor = cursor;
-    }
-    this.events.emit('publication', p);
-  }
-
-  signal(s: Signal): void {
-    if (this.state !== 'off') this.events.emit('signal', s);
-  }
-
-  /** The server says where this channel stands. */
-  moved(position: string, covers = 1): void {
-    if (this.state === 'live' && position && !this.isWildcard) this.cursor = moved(this.cursor, position, covers);
-  }
-
-  skipped(position: string): void {
-    this.moved(position);
-    this.events.emit('skipped', { position });
-  }
-
-  reset(position: string, reason: string, covers: number, line = ''): void {
-    if (!this.isWildcard) this.cursor = { ...lost(position, covers), line };
-    if (!this.#settled) {
-      this.#settled = true;
-      this.#tellSubscribed(false);
-    }
-    this.events.emit('reset', { position: this.isWildcard ? '' : position, reason });
-  }
-
-  /** The session is gone; it goes on with the next. */
-  detached(): void {
-    this.#leave();
-  }
-
-  #leave(): void {
-    this.state = 'off';
-    this.owner = null;
-    this.shares = false;
-    this.#early = []; // it comes again
-  }
-
-  /** It is over, by the server's will or by ours. */
-  ended(error: StarlingError | null): void {
-    this.#leave();
-    this.wanted = false;
-    this.cursor = nowhere;
-    this.events.emit('unsubscribed', { error });
-  }
-
+  readonly isPlain: boolean;
+  cursor: Cursor;
+  state: 'off' | 'joining' | 'live';
+  /** The session that it is at. */
+  owner: object | null;
+  /** Whether the positions of the whole session are its positions. */
+  shares: boolean;
   /** Where it stands, to begin there another time; empty as long as that is not known. */
-  get position(): string {
-    const { position, offset, covers } = this.cursor;
-    return position && offset > 0 && covers === 1 ? `${position}.${offset}` : position;
-  }
+  readonly position: string;
+  /** How many publications came again, and were not told again. */
+  doubles: number;
+  /** Whether it shall be there. */
+  wanted: boolean;
+  /** Takes options for the next time that it subscribes. */
+  configure(options: ChannelOptions): void;
+  /** The fields of the command that subscribes. */
+  join(owner: object): Record<string, unknown>;
+  /** What tabs compare their places by. */
+  rank(): { readonly last: number; readonly line?: string };
+  /** It was asked for in the query of a session that is there now. */
+  opened(owner: object): void;
+  /** What was missed would have been said by now. */
+  settle(): void;
+  /** The session has it. `at` is where a shared one stands. */
+  joined(position: string, recovered: boolean, at?: { readonly last: number; readonly line: string }): void;
+  /** The server refuses to subscribe. Returns whether to try again. */
+  refused(refusal: Refusal): boolean;
+  /** Gives the position up, which the server cannot read, and says so. */
+  forget(): void;
+  take(p: Publication): void;
+  signal(s: Signal): void;
+  /** The server says where this channel stands. */
+  moved(position: string, covers?: number): void;
+  skipped(position: string): void;
+  reset(position: string, reason: string, covers: number, line: string): void;
+  /** The session is gone; it goes on with the next. */
+  detached(): void;
+  /** It is over, by the server's will or by ours. */
+  ended(error: StarlingError | null): void;
+}
+
+/** @internal */
+export function subscribing(channel: string, options: ChannelOptions): Subscription {
+  const events = emitter<ChannelEvents>();
+  const wild = isWildcard(channel);
+  let resumes = false;
+  let settled = true;
+  /** What came before the answer to a subscribe that went another way. */
+  let early: Publication[] = [];
+
+  const begin = (at: object, next: 'joining' | 'live'): void => {
+    self.owner = at;
+    self.state = next;
+    early = [];
+    settled = next === 'joining';
+    self.shares = !settled && !wild;
+    resumes = !wild && self.cursor.position !== '';
+  };
+
+  const leave = (): void => {
+    self.state = 'off';
+    self.owner = null;
+    self.shares = false;
+    early = []; // it comes again
+  };
+
+  const tellSubscribed = (recovered: boolean): void => {
+    settled = true;
+    const { position } = self;
+    events.emit('subscribed', { position, recovered });
+    if (recovered) events.emit('recovered', { position });
+  };
+
+  const self: Subscription = {
+    channel,
+    events,
+    isWildcard: wild,
+    options,
+    cursor: options.since ? from(options.since) : nowhere,
+    state: 'off',
+    owner: null,
+    shares: false,
+    doubles: 0,
+    wanted: false,
+    get isPlain() {
+      return !self.options.filter && !self.options.slow;
+    },
+    get position() {
+      const { position, offset, covers } = self.cursor;
+      return position && offset > 0 && covers === 1 ? `${position}.${offset}` : position;
+    },
+    configure(next) {
+      self.options = next;
+      if (next.since && !self.wanted) self.cursor = from(next.since);
+    },
+    join(at) {
+      begin(at, 'joining');
+      const { filter, slow } = self.options;
+      return { channel, ...(!wild && resume(self.cursor)), ...(filter && { filter }), ...(slow && { slow }) };
+    },
+    rank() {
+      const { last, line } = self.cursor;
+      return { last, ...(line && { line }) };
+    },
+    opened(at) {
+      begin(at, 'live');
+    },
+    settle() {
+      if (!settled && self.state === 'live') tellSubscribed(resumes);
+    },
+    joined(position, recovered, { last, line } = { last: 0, line: '' }) {
+      self.state = 'live';
+      const missed = resumes && !recovered;
+      if (position) self.cursor = missed ? lost(position) : moved(self.cursor, position);
+      if (last > 0) self.cursor = { ...self.cursor, offset: last, last: Math.max(self.cursor.last, last) };
+      if (line) self.cursor = { ...self.cursor, line };
+      tellSubscribed(resumes && recovered);
+      if (missed) events.emit('reset', { position, reason: 'gone' });
+      for (const p of early.splice(0)) self.take(p);
+    },
+    refused(refusal) {
+      if (refusal.code === codes.already_subscribed) return false; // the server has subscribed us, and says so
+      leave();
+      if (refusal.code === codes.bad_position) {
+        self.forget();
+        return true;
+      }
+      events.emit('error', new StarlingError(refusal));
+      return refusal.retry;
+    },
+    forget() {
+      if (!self.cursor.position) return;
+      self.cursor = nowhere;
+      events.emit('reset', { position: '', reason: 'gone' });
+    },
+    take(p) {
+      if (self.state === 'joining') early.push(p);
+      if (self.state !== 'live') return;
+      self.settle();
+      const next = wild ? self.cursor : seen(self.cursor, p.offset);
+      if (next) {
+        self.cursor = next;
+        events.emit('publication', p);
+      } else self.doubles++;
+    },
+    signal(s) {
+      if (self.state !== 'off') events.emit('signal', s);
+    },
+    moved(position, covers) {
+      if (self.state === 'live' && position && !wild) self.cursor = moved(self.cursor, position, covers);
+    },
+    skipped(position) {
+      self.moved(position);
+      events.emit('skipped', { position });
+    },
+    reset(position, reason, covers, line) {
+      if (!wild) self.cursor = { ...lost(position, covers), line };
+      if (!settled) tellSubscribed(false);
+      events.emit('reset', { position: wild ? '' : position, reason });
+    },
+    detached: leave,
+    ended(error) {
+      leave();
+      self.wanted = false;
+      self.cursor = nowhere;
+      events.emit('unsubscribed', { error });
+    },
+  };
+  return self;
 }

@@ -1,96 +1,83 @@
-import { type Command, codes, parseObject, readMessage } from './protocol.js';
-import { address, endOf, ended, type Ending, type Environment, type Listener } from './wire.js';
+import { whenAborted } from './abort.js';
+import { type Command, codes, type Fields, parseObject, readMessage } from './protocol.js';
+import { address, endOf, ended, type Environment, type Listener, type Wire } from './wire.js';
 
 /** How long an answer may take, in milliseconds. */
 const PATIENCE = 10_000;
 const BUSY = 100;
 
-/** @internal The way up of a session that cannot carry commands itself: one request at a time, in their order. */
-export class Upstream {
-  readonly #waiting: Command[] = [];
-  readonly #base: string;
-  readonly #on: Listener;
-  readonly #ending: Ending;
-  readonly #env: Environment;
-  readonly #abort: AbortSignal;
-  #session = '';
-  #busy = false;
-
-  constructor(base: string, on: Listener, ending: Ending, env: Environment, abort: AbortSignal) {
-    this.#base = base;
-    this.#on = on;
-    this.#ending = ending;
-    this.#env = env;
-    this.#abort = abort;
-  }
-
+/** @internal The way up of a session that cannot carry commands itself. */
+export interface Upstream extends Pick<Wire, 'send' | 'backlog'> {
   /** Begins to send. */
-  open(session: string): void {
-    this.#session = session;
-    void this.#flush();
-  }
+  open(session: string): void;
+}
 
-  send(command: Command): void {
-    this.#waiting.push(command);
-    void this.#flush();
-  }
+/** @internal Sends one request at a time, in their order, until the signal is aborted. */
+export function upstream(base: string, on: Listener, env: Environment, signal: AbortSignal): Upstream {
+  const waiting: Command[] = [];
+  let session = '';
+  let busy = false;
 
-  /** Requests have no size that could be measured: as long as one is under way there is no room. */
-  backlog(): number {
-    return this.#busy || this.#waiting.length > 0 ? Number.POSITIVE_INFINITY : 0;
-  }
+  const flush = async (): Promise<void> => {
+    if (busy || !session) return;
+    busy = true;
+    for (let command = waiting.shift(); command && !signal.aborted; command = waiting.shift()) await post(command);
+    busy = false;
+    if (!signal.aborted) on.drained();
+  };
 
-  async #flush(): Promise<void> {
-    if (this.#busy || !this.#session) return;
-    this.#busy = true;
-    for (let command = this.#waiting.shift(); command && !this.#ending.over; command = this.#waiting.shift()) await this.#post(command);
-    this.#busy = false;
-    if (!this.#ending.over) this.#on.drained();
-  }
-
-  async #post(command: Command): Promise<void> {
+  const post = async (command: Command): Promise<void> => {
     const body = JSON.stringify(command);
-    while (!this.#ending.over) {
-      this.#on.frame('out', command.type, body);
-      const answer = await this.#request(body);
-      if (this.#ending.over) return;
+    while (!signal.aborted) {
+      on.frame('out', command.type, body);
+      const answer = await request(body);
+      if (signal.aborted) return;
       const m = answer && readMessage(answer);
       if (m?.type !== 'reply') {
-        this.#ending.finish(ended('lost', 'A command could not be sent.'));
+        on.end(ended('lost', 'A command could not be sent.'));
         return;
       }
-      if ('error' in m && m.error.code === codes.session_busy) {
-        await new Promise<void>((done) => this.#env.setTimeout(done, BUSY));
+      const error = 'error' in m ? m.error : null;
+      if (error?.code === codes.session_busy) {
+        await new Promise<void>((done) => void env.setTimeout(done, BUSY));
         continue;
       }
-      if ('error' in m && m.error.code === codes.session_gone) {
-        this.#ending.finish(endOf(m.error, 0));
-        return;
-      }
-      if (command.id !== undefined) this.#on.message({ ...m, id: command.id });
-      else if ('error' in m) this.#on.message({ type: 'error', channel: String(command.channel ?? ''), error: m.error });
+      if (error?.code === codes.session_gone) on.end(endOf(error));
+      else if (command.id !== undefined) on.message({ ...m, id: command.id });
+      else if (error) on.message({ type: 'error', channel: String(command.channel ?? ''), error });
       return;
     }
-  }
+  };
 
-  async #request(body: string): Promise<ReturnType<typeof parseObject>> {
-    const cut = new AbortController();
-    const timer = this.#env.setTimeout(() => cut.abort(), PATIENCE);
-    const stop = (): void => cut.abort();
-    this.#abort.addEventListener('abort', stop);
+  const request = async (body: string): Promise<Fields | null> => {
+    const late = new AbortController();
+    const timer = env.setTimeout(() => late.abort(), PATIENCE);
+    const off = whenAborted(signal, () => late.abort());
     try {
-      const r = await this.#env.fetch?.(address(this.#base, 'send', { session: this.#session }), { method: 'POST', body, signal: cut.signal });
-      const text = (await r?.text()) ?? '';
-      this.#on.heard();
-      this.#on.frame('in', r?.ok ? 'reply' : `reply ${r?.status}`, text.trim());
+      const r = await env.fetch(address(base, 'send', { session }), { method: 'POST', body, signal: late.signal });
+      const text = await r.text();
+      on.heard();
+      on.frame('in', r.ok ? 'reply' : `reply ${r.status}`, text.trim());
       const answer = parseObject(text);
       // Refusals of the request itself are no replies.
       return answer && !answer.type && answer.error ? { ...answer, type: 'reply' } : answer;
     } catch {
       return null;
     } finally {
-      this.#env.clearTimeout(timer);
-      this.#abort.removeEventListener('abort', stop);
+      env.clearTimeout(timer);
+      off();
     }
-  }
+  };
+
+  return {
+    send(command) {
+      waiting.push(command);
+      void flush();
+    },
+    backlog: () => (busy || waiting.length > 0 ? Infinity : 0),
+    open(id) {
+      session = id;
+      void flush();
+    },
+  };
 }

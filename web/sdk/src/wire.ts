@@ -2,7 +2,7 @@
 
 import type { End, TransportName } from './machine.js';
 import type { Tabs } from './tabs/bus.js';
-import { type Command, codes, type Message, type Refusal, refusalFrom } from './protocol.js';
+import { type Command, codes, type Message, type Refusal } from './protocol.js';
 
 /** The WebSocket of the browser, or one that is like it. */
 export interface WebSocketLike {
@@ -35,7 +35,7 @@ export interface Environment {
   setTimeout(f: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
   readonly WebSocket: WebSocketMaker | undefined;
-  readonly fetch: typeof fetch | undefined;
+  readonly fetch: typeof fetch;
   readonly indexedDB?: IDBFactory | undefined;
   readonly locks?: LockManager | undefined;
   /** The page, if it is not the one there is. */
@@ -69,7 +69,7 @@ export interface Listener {
   heard(): void;
   /** There is room to send again. */
   drained(): void;
-  /** It is over. Called once, and not after close. */
+  /** It is over. What a wire says after that, or after it was closed, is not heard. */
   end(end: End): void;
   frame(direction: Frame['direction'], kind: string, text: string): void;
 }
@@ -99,39 +99,7 @@ export function address(base: string, door: string, query: Readonly<Record<strin
 }
 
 /** @internal */
-export const ended = (kind: End['kind'], message: string, after?: number): End => ({ kind, code: 0, message, retry: true, ...(after !== undefined && { after }) });
+export const ended = (kind: End['kind'], message: string, after?: number): End => ({ kind, code: 0, message, retry: true, after });
 
 /** @internal The end of a wire that the server refused. */
-export function endOf(refusal: Refusal, after?: number): End {
-  const kind = refusal.code === codes.draining ? 'draining' : 'refused';
-  return { kind, code: refusal.code, message: refusal.message, retry: refusal.retry, ...(after !== undefined && { after }) };
-}
-
-/** @internal Says an end once, and nothing after it. */
-export class Ending {
-  over = false;
-  readonly #on: Listener;
-  readonly #cleanUp: () => void;
-
-  constructor(on: Listener, cleanUp: () => void) {
-    this.#on = on;
-    this.#cleanUp = cleanUp;
-  }
-
-  /** It is over; null when it is our own wish. */
-  finish(end: End | null): void {
-    if (this.over) return;
-    this.over = true;
-    this.#cleanUp();
-    if (end) this.#on.end(end);
-  }
-}
-
-/** @internal What a response that is not the one hoped for says. */
-export async function refusalIn(response: Response): Promise<{ refusal: Refusal | null; after: number | undefined; text: string }> {
-  const text = await response.text().catch(() => '');
-  const seconds = Number(response.headers.get('Retry-After') ?? Number.NaN);
-  const after = Number.isFinite(seconds) ? seconds * 1000 : undefined;
-  const header = /^(\d+) (.*)$/s.exec(response.headers.get('Starling-Error') ?? '');
-  return { refusal: header ? refusalFrom(Number(header[1]), header[2] ?? '') : null, after, text };
-}
+export const endOf = ({ code, message, retry }: Refusal, after?: number): End => ({ kind: code === codes.draining ? 'draining' : 'refused', code, message, retry, after });

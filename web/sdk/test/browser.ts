@@ -1,8 +1,7 @@
 // A browser with tabs, in the model of a world.
 
 import { IDBFactory } from 'fake-indexeddb';
-import { Client, type ClientOptions } from '../src/client.js';
-import * as link from '../src/tabs/link.js';
+import { type Client, type ClientOptions, clientOf } from '../src/client.js';
 import type { Bus, Said } from '../src/tabs/bus.js';
 import type { Environment, WebSocketMaker } from '../src/wire.js';
 import { FakeLocks } from './locks.js';
@@ -46,9 +45,9 @@ export class Tab {
       page: this,
       indexedDB: browser.indexedDB,
       locks: browser.locks.of(this),
-      tabs: options.tabs === false ? undefined : { load: async () => link, locks: browser.locks.of(this), open: (name) => browser.open(this, name), visible: () => this.document.visibilityState === 'visible' },
+      tabs: options.tabs === false ? undefined : { locks: browser.locks.of(this), open: (name) => browser.open(this, name), visible: () => this.document.visibilityState === 'visible' },
     };
-    this.client = new Client(options, mine, { get: () => null, set: () => {} }, 'http://model/');
+    this.client = clientOf(options, mine, { get: () => null, set: () => {} }, 'http://model/');
   }
 
   /** The process ends: nothing is said to anybody. */

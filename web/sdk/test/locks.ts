@@ -10,6 +10,7 @@ interface Request {
 export class FakeLocks {
   readonly #held = new Map<string, { readonly page: object; readonly stolen: () => void }>();
   readonly #queue: Request[] = [];
+  readonly #dead = new WeakSet<object>();
 
   /** What a page has of them. */
   of(page: object): LockManager {
@@ -23,6 +24,7 @@ export class FakeLocks {
     const f = rest.at(-1) as (lock: unknown) => unknown;
     const { signal, steal, ifAvailable } = (rest.length > 1 ? rest[0] : {}) as LockOptions;
     return new Promise((resolve, reject) => {
+      if (this.#dead.has(page)) return; // what it had begun goes on in this process alone
       if (signal?.aborted) {
         reject(signal.reason);
         return;
@@ -76,6 +78,7 @@ export class FakeLocks {
 
   /** The page is gone, and its locks with it. */
   die(page: object): void {
+    this.#dead.add(page);
     for (let i = this.#queue.length - 1; i >= 0; i--) if (this.#queue[i]?.page === page) this.#queue.splice(i, 1);
     for (const [name, held] of [...this.#held]) if (held.page === page) this.#release(name);
   }

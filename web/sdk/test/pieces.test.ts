@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { from, gather, lost, moved, nowhere, resume, seen } from '../src/cursor.js';
-import { Emitter } from '../src/emitter.js';
+import { emitter } from '../src/emitter.js';
 import { StarlingError } from '../src/errors.js';
 import type { Publication } from '../src/protocol.js';
-import { type Outlet, Publisher, randomKey } from '../src/publisher.js';
-import { Signaller } from '../src/signaller.js';
-import { Subscription } from '../src/subscription.js';
-import { Tokens } from '../src/tokens.js';
+import { type Outlet, publisher, randomKey } from '../src/publisher.js';
+import { signaller } from '../src/signaller.js';
+import { subscribing } from '../src/subscription.js';
+import { tokensOf } from '../src/tokens.js';
 import { StreamReader } from '../src/transports/sse.js';
 import type { Environment } from '../src/wire.js';
 
@@ -16,7 +16,7 @@ const env: Environment = {
   setTimeout: (f, ms) => setTimeout(f, ms),
   clearTimeout: (t) => clearTimeout(t as ReturnType<typeof setTimeout>),
   WebSocket: undefined,
-  fetch: undefined,
+  fetch: () => Promise.reject(new TypeError('There is no network here.')),
 };
 const publication = (offset: number): Publication => ({ channel: 'c', offset, id: String(offset), data: offset, time: 0 });
 
@@ -59,7 +59,7 @@ describe('a cursor', () => {
 
 describe('a subscription', () => {
   function followed() {
-    const s = new Subscription('c', {});
+    const s = subscribing('c', {});
     s.wanted = true;
     const told: string[] = [];
     s.events.on('publication', (p) => told.push(String(p.offset)));
@@ -113,7 +113,7 @@ describe('a subscription', () => {
     s.take(publication(2));
     s.detached();
     s.opened({});
-    s.reset('P2', 'gone', 2);
+    s.reset('P2', 'gone', 2, '');
     s.settle();
     expect(told).toEqual(['subscribed', '1', 'subscribed, recovered', 'recovered', '2', 'subscribed', 'reset gone']);
   });
@@ -130,7 +130,7 @@ describe('a subscription', () => {
 
 describe('the emitter', () => {
   test('listeners come and go, also while they are called', () => {
-    const e = new Emitter<{ a: number }>();
+    const e = emitter<{ a: number }>();
     const got: string[] = [];
     const off = e.on('a', (n) => {
       got.push(`first ${n}`);
@@ -141,14 +141,14 @@ describe('the emitter', () => {
     e.emit('a', 1);
     e.emit('a', 2);
     expect(got).toEqual(['first 1', 'second 1', 'second 2', 'late 2']);
-    expect(e.size).toBe(2);
+    expect([e.has(), e.has('a')]).toEqual([true, true]);
     off();
     e.clear();
-    expect(e.has('a')).toBe(false);
+    expect(e.has()).toBe(false);
   });
 
   test('one that throws is reported and holds nobody up', () => {
-    const e = new Emitter<{ a: number }>();
+    const e = emitter<{ a: number }>();
     const got: number[] = [];
     const reported: (() => void)[] = [];
     const queue = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((f) => void reported.push(f));
@@ -171,7 +171,7 @@ describe('the publisher', () => {
     const sent: string[] = [];
     const answers: (() => void)[] = [];
     const outlet: Outlet = { maxMessage: 1e6, backlog: () => 0, request: (c) => new Promise((done) => { sent.push(`${c.channel} ${c.data}`); answers.push(() => done({ offset: answers.length, position: 'p' })); }) };
-    const p = new Publisher(env, 1000, () => {});
+    const p = publisher(env, 1000, () => {});
     p.use(outlet);
     const all = [p.publish(command('a', 1)), p.publish(command('a', 2)), p.publish(command('b', 3))];
     await Promise.resolve();
@@ -197,7 +197,7 @@ describe('the publisher', () => {
         return { offset: 1, position: 'p', duplicate: true };
       },
     };
-    const p = new Publisher(env, 1000, () => {});
+    const p = publisher(env, 1000, () => {});
     p.use(outlet);
     const done = p.publish(command('a', 1, 'k'));
     await vi.advanceTimersByTimeAsync(60_000);
@@ -215,7 +215,7 @@ describe('the publisher', () => {
         return { offset: 1, position: 'p' };
       },
     };
-    const p = new Publisher(env, 1000, () => {});
+    const p = publisher(env, 1000, () => {});
     p.use(outlet);
     const [bad, large, good] = [p.publish(command('a', 'bad')), p.publish(command('a', 'x'.repeat(300))), p.publish(command('a', 'good'))];
     await expect(bad).rejects.toMatchObject({ code: 4101 });
@@ -234,7 +234,7 @@ test('of signals that wait only the newest of a key goes out, and none without a
   vi.useFakeTimers();
   const said: unknown[] = [];
   let backlog = 0;
-  const s = new Signaller(env, () => {});
+  const s = signaller(env, () => {});
   s.signal({ type: 'signal', channel: 'c', data: 'unheard' }, '');
   for (const x of [1, 2, 3]) s.signal({ type: 'signal', channel: 'c', data: x, conflate: 'k' }, 'k');
   s.use({ backlog: () => backlog, say: (c) => said.push(c.data) });
@@ -260,7 +260,7 @@ describe('tokens', () => {
   test('however many want one, it is asked for once, and kept until shortly before its end', async () => {
     vi.useFakeTimers();
     const reasons: string[] = [];
-    const t = new Tokens(({ reason }) => `t${reasons.push(reason)}`, env);
+    const t = tokensOf(({ reason }) => `t${reasons.push(reason)}`, env);
     expect(await Promise.all([t.fresh('connect'), t.fresh('connect'), t.renew('expiring')])).toEqual(['t1', 't1', 't1']);
     t.expires(60_000);
     expect(await t.fresh('connect')).toBe('t1');
@@ -272,14 +272,14 @@ describe('tokens', () => {
 
   test('a callback that fails is asked again the next time', async () => {
     let n = 0;
-    const t = new Tokens(() => {
+    const t = tokensOf(() => {
       if (++n === 1) throw new Error('no network');
       return n === 2 ? '' : 'good';
     }, env);
     await expect(t.fresh('connect')).rejects.toMatchObject({ name: 'token', message: /no network/ });
     await expect(t.fresh('connect')).rejects.toMatchObject({ name: 'token' });
     await expect(t.fresh('connect')).resolves.toBe('good');
-    expect(new Tokens('fixed', env).renewable).toBe(false);
+    expect(tokensOf('fixed', env).renewable).toBe(false);
   });
 });
 

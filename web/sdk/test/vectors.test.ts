@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { channelTrouble, codes, isRetryable, matches, parseObject, readMessage, refusalFrom } from '../src/protocol.js';
 import { gather, moved, nowhere, seen } from '../src/cursor.js';
-import { Subscription } from '../src/subscription.js';
+import { subscribing } from '../src/subscription.js';
 
 function vectors<V>(name: string): V[] {
   const text = readFileSync(new URL(`../../../protocol/testdata/${name}.json`, import.meta.url), 'utf8');
@@ -68,9 +68,9 @@ test('what the client sends as since is among what the server understands', () =
 
 test('what the client sends is among the commands that the server understands', () => {
   const known = vectors<{ text: string; command?: unknown }>('commands').filter((v) => v.command).map((v) => parseObject(v.text));
-  const s = new Subscription('chat', { since: 'AQ', filter: { lang: ['en', 'de'], kind: 'goal' }, slow: 'latest' });
+  const s = subscribing('chat', { since: 'AQ', filter: { lang: ['en', 'de'], kind: 'goal' }, slow: 'latest' });
   s.cursor = seen(s.cursor, 12) ?? s.cursor;
   expect(known).toContainEqual({ type: 'subscribe', id: 7, ...s.join({}) });
-  expect(known).toContainEqual({ type: 'subscribe', ...new Subscription('chat', {}).join({}) });
-  expect(known).toContainEqual({ type: 'subscribe', ...new Subscription('chat:*', { since: 'AQ' }).join({}) });
+  expect(known).toContainEqual({ type: 'subscribe', ...subscribing('chat', {}).join({}) });
+  expect(known).toContainEqual({ type: 'subscribe', ...subscribing('chat:*', { since: 'AQ' }).join({}) });
 });

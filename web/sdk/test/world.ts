@@ -106,6 +106,10 @@ export class ModelServer {
   user = '';
   /** What it refuses to store. */
   refuses: unknown = undefined;
+  /** Channels to which it subscribes each session by itself. */
+  gives: readonly string[] = [];
+  /** Channels that nobody may subscribe to. */
+  readonly forbids = new Set<string>();
   up = true;
   #n = 0;
   #offset = 0;
@@ -192,6 +196,10 @@ export class ModelServer {
     const channel = String(c.channel ?? '');
     switch (c.type) {
       case 'connect':
+        for (const given of this.gives) {
+          const { position } = this.join(s, given, new Map());
+          s.send({ type: 'subscribed', channel: given, position, recovered: false }, s.position);
+        }
         return { type: 'reply', id, result: { session: s.id, ping: 25_000, maxMessage: 65_536, expires: this.expires, user: this.user } };
       case 'refresh':
         return { type: 'reply', id, result: { user: this.user, expires: this.expires } };
@@ -199,6 +207,7 @@ export class ModelServer {
       case 'pong':
         return { type: 'reply', id, result: {} };
       case 'subscribe': {
+        if (this.forbids.has(channel)) return { type: 'reply', id, error: { code: 4101, name: 'forbidden', message: channel, retry: false } };
         if (s.places.has(channel)) return { type: 'reply', id, error: { code: 4200, name: 'already_subscribed', message: channel, retry: false } };
         const result = this.join(s, channel, decode(String(c.since ?? '')), Number(c.offset ?? 0));
         this.pump();

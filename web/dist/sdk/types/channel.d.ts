@@ -45,18 +45,19 @@ export interface IterateOptions extends Abortable {
  *
  * Get one from {@link Client.channel}.
  */
-export declare class Channel<T = unknown> {
-    #private;
+export interface Channel<T = unknown> {
     /** The name, with a star at its end if it is a wildcard. */
-    get name(): string;
+    readonly name: string;
     /** Whether the subscription is there at this moment. */
-    get subscribed(): boolean;
+    readonly subscribed: boolean;
     /** Where this client stands in the channel, to begin there another time; empty as long as that is not known. */
-    get position(): string;
+    readonly position: string;
+    /** The offset of the last publication that came; 0 if none did. */
+    readonly offset: number;
     /** How many publications came again after a reconnect and were not told again. */
-    get duplicates(): number;
+    readonly duplicates: number;
     /** Listens to what happens on the channel. Returns what ends that, which an abort of `signal` does as well. */
-    on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void, { signal }?: Abortable): () => void;
+    on<K extends keyof ChannelEvents<T>>(event: K, listener: (event: ChannelEvents<T>[K]) => void, options?: Abortable): () => void;
     /**
      * Listens to publications by the field `type` of their data, where that is a union:
      *
@@ -69,11 +70,11 @@ export declare class Channel<T = unknown> {
         readonly type: K;
     }>, publication: Publication<T>) => void, options?: Abortable): () => void;
     /** The events of one name, for a loop. It ends with the subscription, with an abort of `signal`, or when it is left. */
-    iterate<K extends keyof ChannelEvents<T>>(event: K, { most, signal }?: IterateOptions): AsyncIterableIterator<ChannelEvents<T>[K]>;
+    iterate<K extends keyof ChannelEvents<T>>(event: K, options?: IterateOptions): AsyncIterableIterator<ChannelEvents<T>[K]>;
     /** The publications, for a loop: `for await (const p of channel) …` */
     [Symbol.asyncIterator](): AsyncIterableIterator<Publication<T>>;
     /** Follows the channel also while nobody listens, until {@link Channel.unsubscribe} or an abort of `signal`. */
-    subscribe({ signal }?: Abortable): void;
+    subscribe(options?: Abortable): void;
     /** Stops following the channel, and removes all who listen. */
     unsubscribe(): void;
     /**
@@ -91,7 +92,5 @@ export declare class Channel<T = unknown> {
     /** Deletes the value of a key that signals were conflated by. */
     clearSignal(conflate: string): void;
     /** Reads what the channel keeps. The channel's filter holds here too. */
-    history({ signal, ...query }?: HistoryQuery): Promise<HistoryPage<T>>;
-    /** The offset of the last publication that came; 0 if none did. */
-    get offset(): number;
+    history(query?: HistoryQuery): Promise<HistoryPage<T>>;
 }

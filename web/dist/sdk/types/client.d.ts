@@ -1,5 +1,5 @@
 import { type Abortable } from './abort.js';
-import { Channel } from './channel.js';
+import { type Channel } from './channel.js';
 import type { Devtools } from './devtools/index.js';
 import type { Dropped } from './drop.js';
 import { StarlingError } from './errors.js';
@@ -58,12 +58,11 @@ export type ClientEvents = {
  *
  * It connects when it is first needed, and comes back by itself whenever the connection is lost.
  */
-export declare class Client {
-    #private;
+export interface Client {
     /** What the connection is. */
-    get state(): ConnectionState;
+    readonly state: ConnectionState;
     /** Whom the server takes this client for; empty if it is anonymous, or not known yet. */
-    get user(): string;
+    readonly user: string;
     /** Listens to what happens to the client. Returns what ends that. */
     on<K extends keyof ClientEvents>(event: K, listener: (event: ClientEvents[K]) => void): () => void;
     /** Connects, at once: also after {@link Client.disconnect}, after a failure, and instead of waiting. */
@@ -87,7 +86,7 @@ export declare class Client {
      */
     channel<T = unknown>(name: string, options?: ChannelOptions): Channel<T>;
     /** Asks the application's backend, through the hooks of the server. Rejects with `lost` if nobody knows whether it arrived. */
-    call(method: string, data?: unknown, { signal }?: Abortable): Promise<unknown>;
+    call(method: string, data?: unknown, options?: Abortable): Promise<unknown>;
     /** Opens a panel that shows what this client does, and can do harm to its connection. It is loaded when it is first asked for. */
     devtools(): Promise<Devtools>;
 }

@@ -1,22 +1,10 @@
 // What the tabs of one browser say to each other.
 
 import type { ConnectionState } from '../machine.js';
-import type { Command, Fields, readMessage } from '../protocol.js';
-import type { Runtime } from '../runtime.js';
-import type { Session } from '../session.js';
-import type { Signaller } from '../signaller.js';
-
-/** @internal What of the core tabs are made with. It is handed to them, so that it is not loaded twice. */
-export interface Kit {
-  readonly Runtime: typeof Runtime;
-  readonly Session: typeof Session;
-  readonly Signaller: typeof Signaller;
-  readonly readMessage: typeof readMessage;
-}
+import type { Command, Fields } from '../protocol.js';
 
 /** @internal What tabs need of their browser. */
 export interface Tabs {
-  load(): Promise<typeof import('./link.js')>;
   readonly locks: Pick<LockManager, 'request'>;
   /** Opens a channel on which each hears the others, in their order. */
   open(name: string): Bus;

@@ -1,9 +1,8 @@
 import type { ConnectionState, Happening } from '../machine.js';
 import type { Command, Fields } from '../protocol.js';
-import type { Runtime, RuntimeHost, RuntimeOptions } from '../runtime.js';
+import { type RuntimeHost, type RuntimeOptions, runtime } from '../runtime.js';
 import type { Environment } from '../wire.js';
-import type { Kit } from './bus.js';
-import { Hub } from './hub.js';
+import { type Hub, hub } from './hub.js';
 
 /** @internal Whom a leader tells. */
 export interface LeaderHost {
@@ -16,66 +15,50 @@ export interface LeaderHost {
 }
 
 /** @internal The tab that has the connection. */
-export class Leader {
-  readonly #runtime: Runtime;
-  readonly #host: LeaderHost;
-  readonly #behind = new Map<string, Command>();
-  readonly #id: string;
-  #hub: Hub | null = null;
-  #lives = 0;
-  /** Null as long as the server has not said it of this life. */
-  #user: string | null = null;
+export interface Leader {
+  tell(): void;
+  happen(event: Happening): void;
+  command(tab: string, life: string, command: Command): void;
+  forsake(tab: string): void;
+}
 
-  constructor(id: string, own: RuntimeHost, env: Environment, o: RuntimeOptions, kit: Kit, host: LeaderHost) {
-    this.#id = id;
-    this.#host = host;
-    this.#runtime = new kit.Runtime({
-      subscriptions: () => [],
-      find: () => [],
-      raw: (m) => this.#hub?.raw(m),
-      use: (session) => {
-        this.#hub?.end();
-        this.#user = null;
-        const life = session ? `${id} ${++this.#lives}` : '';
-        const send = (to: readonly string[], m: Fields): void => host.send(to, life, m);
-        this.#hub = session && new Hub(session, new kit.Signaller(env, () => {}), env, this.#behind, send, () => this.happen({ type: 'wake', anew: true }), () => host.company());
-        this.tell();
-      },
-      drained: () => this.#hub?.drained(),
-      forget: () => {},
-      state: () => this.tell(),
-      user: (user) => {
-        this.#user = user;
-        this.tell();
-      },
-      trouble: own.trouble,
-      complained: (channel, error) => host.send(host.tabs(), this.life, { type: 'error', channel, error }),
-      frame: own.frame,
-    }, env, o);
-  }
-
+/** @internal */
+export function lead(id: string, own: RuntimeHost, env: Environment, o: RuntimeOptions, host: LeaderHost): Leader {
+  let serving: Hub | null = null;
+  let lives = 0;
   /** Which of its sessions is there, or an empty text. */
-  get life(): string {
-    return this.#hub ? `${this.#id} ${this.#lives}` : '';
-  }
-
-  tell(): void {
-    this.#host.changed(this.#runtime.state, this.life, this.#user);
-  }
-
-  happen(event: Happening): void {
-    this.#runtime.happen(event);
-  }
-
-  command(tab: string, life: string, command: Command): void {
-    if (life === this.life) this.#hub?.command(tab, command);
-  }
-
-  forsake(tab: string): void {
-    this.#hub?.forsake(tab);
-  }
-
-  end(): void {
-    this.happen({ type: 'disconnect' });
-  }
+  let life = '';
+  /** Null as long as the server has not said it of this life. */
+  let user: string | null = null;
+  const tell = (): void => host.changed(connection.state, life, user);
+  const connection = runtime({
+    ...own,
+    subscriptions: () => [],
+    find: () => [],
+    raw: (m) => serving?.raw(m),
+    use(session) {
+      serving?.end();
+      user = null;
+      const mine = session ? `${id} ${++lives}` : '';
+      life = mine;
+      serving = session && hub(session, env, (to, m) => host.send(to, mine, m), host.company);
+      tell();
+    },
+    drained: () => serving?.drained(),
+    forget: () => {},
+    state: tell,
+    user(name) {
+      user = name;
+      tell();
+    },
+    complained: (channel, error) => host.send(host.tabs(), life, { type: 'error', channel, error }),
+  }, env, o);
+  return {
+    tell,
+    happen: connection.happen,
+    command(tab, of, command) {
+      if (of === life) serving?.command(tab, command);
+    },
+    forsake: (tab) => serving?.forsake(tab),
+  };
 }

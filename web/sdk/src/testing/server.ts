@@ -143,7 +143,7 @@ export class TestServer {
       setTimeout: (f, ms) => clock.after(ms, f),
       clearTimeout: (timer) => clock.cancel(timer),
       WebSocket: this.#socket(),
-      fetch: undefined,
+      fetch: () => Promise.reject(new TypeError('There are only WebSockets here.')),
     };
   }
 
@@ -178,7 +178,7 @@ export class TestServer {
     const { data, key, tags } = c;
     const fields = { type: 'publication', channel, offset, id: `p${offset}`, data, time: this.clock.now, ...(key !== undefined && { key }), ...(tags !== undefined && { tags }), ...(owner && { user: owner }) };
     ch.log.push({ offset, fields, owner });
-    for (const gone of ch.log.splice(0, Math.max(0, ch.log.length - (this.#o.keep ?? Number.POSITIVE_INFINITY)))) ch.removed = gone.offset;
+    for (const gone of ch.log.splice(0, Math.max(0, ch.log.length - (this.#o.keep ?? Infinity)))) ch.removed = gone.offset;
     this.#tell(channel, fields, (s) => this.#passes(s, channel, fields));
     return { offset, position: this.#position(channel), duplicate: false };
   }
@@ -259,7 +259,7 @@ export class TestServer {
     const { log, removed } = this.#channel(channel);
     const limit = typeof c.limit === 'number' ? c.limit : 100;
     const all = log.filter((p) => passes(c.filter, p.fields));
-    const before = typeof c.before === 'string' ? (this.#place(channel, c.before) ?? 0) : Number.POSITIVE_INFINITY;
+    const before = typeof c.before === 'string' ? (this.#place(channel, c.before) ?? 0) : Infinity;
     const since = typeof c.since === 'string' ? (this.#place(channel, c.since) ?? 0) : 0;
     const backward = c.newest === true || c.before !== undefined;
     const range = all.filter((p) => p.offset > since && p.offset < before);

@@ -1,6 +1,7 @@
-import { type Command, codes, parseObject, type Refusal, readMessage, refusalOf } from '../protocol.js';
-import { Upstream } from '../upstream.js';
-import { address, endOf, ended, Ending, type Environment, type Listener, type Place, refusalIn, type Wire } from '../wire.js';
+import { parseObject, type Refusal, readMessage, refusalOf } from '../protocol.js';
+import { upstream } from '../upstream.js';
+import { type Connect, endOf, ended } from '../wire.js';
+import { ask, read } from './http.js';
 
 /** @internal One event of a stream. */
 export interface StreamEvent {
@@ -44,98 +45,63 @@ export class StreamReader {
 }
 
 /** @internal A session over Server-Sent Events: down by one response that does not end, up by POST /send. */
-export class SSEWire implements Wire {
-  readonly asks = true;
-  readonly #on: Listener;
-  readonly #ending: Ending;
-  readonly #up: Upstream;
-  readonly #abort = new AbortController();
-  readonly #stream = new StreamReader();
-  #opened = false;
-  #settled = false;
-  #refusal: Refusal | null = null;
+export const sseWire: Connect = (place, on, env) => {
+  const cut = new AbortController();
+  const { signal } = cut;
+  const up = upstream(place.base, on, env, signal);
+  const stream = new StreamReader();
+  let opened = false;
+  let settled = false;
+  let refusal: Refusal | null = null;
 
-  constructor(place: Place, on: Listener, env: Environment) {
-    this.#on = on;
-    this.#ending = new Ending(on, () => this.#abort.abort());
-    this.#up = new Upstream(place.base, on, this.#ending, env, this.#abort.signal);
-    void this.#run(place, env);
-  }
-
-  send(command: Command): void {
-    this.#up.send(command);
-  }
-
-  backlog(): number {
-    return this.#up.backlog();
-  }
-
-  close(): void {
-    this.#ending.finish(null);
-  }
-
-  async #run(place: Place, env: Environment): Promise<void> {
-    const url = address(place.base, 'sse', { channel: place.channels, since: place.since, keep: '1' });
-    this.#on.frame('out', 'GET', url);
-    try {
-      const headers = { Accept: 'text/event-stream', ...(place.token && { Authorization: `Bearer ${place.token}` }) };
-      const response = await env.fetch?.(url, { headers, cache: 'no-store', signal: this.#abort.signal });
-      if (!response) throw new Error('There is no fetch here.');
-      if (response.status !== 200 || !response.body) {
-        await this.#refused(response);
-        return;
-      }
-      await this.#read(response.body);
-    } catch {
-      // It was cut, here or there.
-    }
-    if (this.#refusal) this.#ending.finish(endOf(this.#refusal, this.#stream.retry));
-    else this.#ending.finish(this.#opened ? ended('lost', 'The stream has ended.') : ended('unreachable', 'The stream could not be opened.'));
-  }
-
-  async #read(body: ReadableStream<Uint8Array>): Promise<void> {
-    const reader = body.getReader();
-    const decoder = new TextDecoder();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done || this.#ending.over) return;
-      this.#on.heard();
-      for (const event of this.#stream.take(decoder.decode(value, { stream: true }))) {
-        this.#event(event);
-        if (this.#ending.over) return;
-      }
-    }
-  }
-
-  #event({ name, id, data }: StreamEvent): void {
+  const tell = ({ name, id, data }: StreamEvent): void => {
     const object = parseObject(data);
-    this.#on.frame('in', name === 'message' ? 'publication' : name, `${id && `id: ${id}\n`}event: ${name}\ndata: ${data}`);
+    on.frame('in', name === 'message' ? 'publication' : name, `${id && `id: ${id}\n`}event: ${name}\ndata: ${data}`);
     // An event of this name says why the stream is about to end.
     if (name === 'error' && object && !object.type) {
-      this.#refusal = refusalOf(object);
+      refusal = refusalOf(object);
       return;
     }
     const m = object && readMessage(object);
     if (!m) return;
     if (m.type === 'session') {
-      this.#opened = true;
-      this.#on.open(m.session);
-      this.#up.open(m.session);
+      opened = true;
+      on.open(m.session);
+      up.open(m.session);
     } else {
-      if (m.type !== 'reset' && !this.#settled) {
-        this.#settled = true;
-        this.#on.settled();
+      if (m.type !== 'reset' && !settled) {
+        settled = true;
+        on.settled();
       }
-      this.#on.message(m);
+      on.message(m);
     }
-    if (id && !this.#ending.over) this.#on.position(id);
-  }
+    if (id) on.position(id);
+  };
 
-  async #refused(response: Response): Promise<void> {
-    const { refusal, after, text } = await refusalIn(response);
-    this.#on.frame('in', `answer ${response.status}`, response.headers.get('Starling-Error') ?? text.trim());
-    const said = refusal ?? refusalOf(parseObject(text)?.error);
-    if (said) this.#ending.finish(endOf(said, said.code === codes.draining ? (after ?? 1000) : after));
-    else this.#ending.finish(ended('unreachable', `The server answered with ${response.status}.`, after));
-  }
-}
+  const run = async (): Promise<void> => {
+    try {
+      const response = await ask('sse', { channel: place.channels, since: place.since, keep: '1' }, place, on, env, signal);
+      if (response.status !== 200 || !response.body) {
+        await read(response, on, false);
+        return;
+      }
+      const reader = response.body.getReader();
+      const decoder = new TextDecoder();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        on.heard();
+        for (const event of stream.take(decoder.decode(value, { stream: true }))) {
+          if (signal.aborted) return;
+          tell(event);
+        }
+      }
+    } catch {
+      // It was cut, here or there.
+    }
+    if (refusal) on.end(endOf(refusal, stream.retry));
+    else on.end(opened ? ended('lost', 'The stream has ended.') : ended('unreachable', 'The stream could not be opened.'));
+  };
+  void run();
+  return { asks: true, send: up.send, backlog: up.backlog, close: () => cut.abort() };
+};

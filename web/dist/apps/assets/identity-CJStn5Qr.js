@@ -1,1 +1,0 @@
-import{f as e}from"./outbox-BNyolBBm.js";function t(t){let[,n=``]=t.split(`.`);try{let t=Uint8Array.from(atob(n.replaceAll(`-`,`+`).replaceAll(`_`,`/`)),e=>e.charCodeAt(0));return e(new TextDecoder().decode(t))??{}}catch{return{}}}export{t};
