@@ -100,7 +100,6 @@ func (n *nodes) look(ctx context.Context) error {
 	for after := ""; ; {
 		items, err := n.o.conf.Log.KV().List(ctx, nodesPrefix, after, page)
 		if err != nil {
-			clear(n.others) // what cannot be seen is not held against them
 			return err
 		}
 		for _, it := range items {

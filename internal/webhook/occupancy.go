@@ -163,6 +163,9 @@ func (o *Occupancy) follow(ctx context.Context, n *nodes) {
 			err = n.look(step)
 		}
 		cancel()
+		if err != nil {
+			clear(n.others) // what cannot be seen is not held against them
+		}
 		if err != nil && ctx.Err() == nil {
 			o.conf.Logger.Warn("it cannot be seen which nodes are there; trying again", "err", err)
 		}
