@@ -4,10 +4,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/lib0"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // An Op is one step of a Delta. Exactly one of Insert, Embed, Retain and Delete

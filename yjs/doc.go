@@ -39,11 +39,9 @@ import (
 	"errors"
 	"math/rand/v2"
 
-	"github.com/starling-rt/starling/yjs/internal/pending"
-
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/codec"
+	"github.com/starling-rt/starling/yjs/internal/pending"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // The errors of this package; test with errors.Is.

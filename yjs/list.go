@@ -3,9 +3,8 @@ package yjs
 import (
 	"iter"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/codec"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // Array is a shared array.

@@ -4,9 +4,8 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/lib0"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // Map is a shared map with string keys. Of concurrent values for one key, that

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/lib0"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // maxNesting bounds how deep reading goes into nested types; what is deeper is

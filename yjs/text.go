@@ -3,10 +3,9 @@ package yjs
 import (
 	"strings"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/codec"
 	"github.com/starling-rt/starling/yjs/internal/lib0"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // An Attr is one formatting attribute. A null value ends it.

@@ -3,6 +3,7 @@
 package yjs
 
 import (
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -112,5 +113,57 @@ func TestTombstonePeak(t *testing.T) {
 	}
 	if v := d.Map("m").Value("key1"); v.String() != "399999" {
 		t.Errorf("the last value is %s", v)
+	}
+}
+
+// TestFewBytes loads updates in encoding v2 that name tens of thousands of structs in
+// few bytes. Deleted values of keys are kept in few bytes, too; others are refused.
+func TestFewBytes(t *testing.T) {
+	const n = 50000
+	m, a := New(Options{ClientID: 1}), New(Options{ClientID: 1})
+	m.Transact(nil, func() {
+		for i := range n {
+			must(t, m.Map("m").Set([]string{"b", "a"}[i&1], Int(i)))
+		}
+	})
+	a.Transact(nil, func() {
+		for i := range n {
+			must(t, a.Array("a").Insert(0, Int(i)))
+		}
+		must(t, a.Array("a").Delete(0, n))
+	})
+	for _, row := range []struct {
+		what string
+		from *Doc
+		max  int
+		want error
+	}{
+		{"deleted values", m, 0, nil},
+		{"deleted elements", a, 0, ErrLimit},
+		{"deleted elements, when they are expected", a, n, nil},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			u := row.from.EncodeV2(nil)
+			if len(u) > 100 {
+				t.Fatalf("%d bytes", len(u))
+			}
+			var before, after runtime.MemStats
+			d := New(Options{ClientID: 2, MaxBlocks: row.max})
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			_, err := d.ApplyV2(u, nil)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, row.want) {
+				t.Errorf("got %v, want %v", err, row.want)
+			}
+			checkStore(t, d)
+			if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); row.max == 0 && kept > 3<<19 {
+				t.Errorf("%d bytes are kept", kept)
+			}
+			if err == nil {
+				same(t, "encoded again", d.EncodeV2(nil), u)
+			}
+		})
 	}
 }

@@ -3,9 +3,8 @@ package yjs
 import (
 	"slices"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/codec"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // A txn collects what one transaction does.

@@ -4,9 +4,8 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/starling-rt/starling/yjs/internal/store"
-
 	"github.com/starling-rt/starling/yjs/internal/lib0"
+	"github.com/starling-rt/starling/yjs/internal/store"
 )
 
 // XMLFragment is a shared list of XML nodes: *XMLElement, *XMLText, *XMLFragment
