@@ -66,7 +66,32 @@ func (l *Leases) Acquire(ctx context.Context, name, owner string, ttl time.Durat
 	if err != nil {
 		return Lease{}, fmt.Errorf("acquire lease %q: %w", name, err)
 	}
-	return Lease{Name: name, Owner: owner, Token: token, Until: start.Add(ttl * 9 / 10), ttl: ttl, revision: rev}, nil
+	held := Lease{Name: name, Owner: owner, Token: token, Until: start.Add(ttl * 9 / 10), ttl: ttl, revision: rev}
+	return l.newest(ctx, held)
+}
+
+// newest gives a lease that was just taken a token above those of all who have had it:
+// while this owner was between its token and the lease, another one can have taken a
+// later token, had the lease, and released it.
+func (l *Leases) newest(ctx context.Context, held Lease) (Lease, error) {
+	for {
+		it, err := l.kv.Get(ctx, tokenKey(held.Name))
+		if err != nil {
+			return Lease{}, fmt.Errorf("acquire lease %q: %w", held.Name, err)
+		}
+		if len(it.Value) == 8 && binary.BigEndian.Uint64(it.Value) == held.Token {
+			return held, nil
+		}
+		if held.Token, err = l.nextToken(ctx, held.Name); err == nil {
+			held, err = l.Renew(ctx, held)
+		}
+		if errors.Is(err, ErrLeaseLost) {
+			err = ErrLeaseHeld
+		}
+		if err != nil {
+			return Lease{}, fmt.Errorf("acquire lease %q: %w", held.Name, err)
+		}
+	}
 }
 
 // Renew holds a lease for another ttl, or returns ErrLeaseLost.
@@ -114,7 +139,7 @@ func (l *Leases) Release(ctx context.Context, held Lease) error {
 // nextToken counts the owners of a name. The count outlives the lease, and a
 // number may be skipped but is never given twice.
 func (l *Leases) nextToken(ctx context.Context, name string) (uint64, error) {
-	key := "leasetoken/" + name
+	key := tokenKey(name)
 	for {
 		var last uint64
 		expect := Absent
@@ -138,6 +163,7 @@ func (l *Leases) nextToken(ctx context.Context, name string) (uint64, error) {
 }
 
 func leaseKey(name string) string { return "lease/" + name }
+func tokenKey(name string) string { return "leasetoken/" + name }
 
 func encodeLease(token uint64, owner string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, token), owner...)

@@ -54,3 +54,42 @@ func TestLeaseThatWasTakenAfterAll(t *testing.T) {
 		t.Errorf("acquire what was released: %v", err)
 	}
 }
+
+// between has something happen before a lease is written, once.
+type between struct {
+	eventlog.KV
+	happens func()
+}
+
+func (b *between) Put(ctx context.Context, key string, value []byte, o eventlog.PutOptions) (uint64, error) {
+	if f := b.happens; f != nil && strings.HasPrefix(key, "lease/") {
+		b.happens = nil
+		f()
+	}
+	return b.KV.Put(ctx, key, value, o)
+}
+
+// Tokens grow from owner to owner, though one was slow between its token and the
+// lease.
+func TestTokensOfAnOwnerThatWasSlow(t *testing.T) {
+	e := memory.New(memory.Options{})
+	defer e.Close()
+	var fast eventlog.Lease
+	slow := eventlog.NewLeases(&between{KV: e.KV(), happens: func() {
+		others := eventlog.NewLeases(e.KV())
+		var err error
+		if fast, err = others.Acquire(t.Context(), "doc", "fast", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := others.Release(t.Context(), fast); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	held, err := slow.Acquire(t.Context(), "doc", "slow", time.Minute)
+	if err != nil || held.Token <= fast.Token {
+		t.Errorf("the token is %d, %v, after one of %d", held.Token, err, fast.Token)
+	}
+	if _, err := slow.Renew(t.Context(), held); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+}
