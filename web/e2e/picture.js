@@ -26,9 +26,16 @@ const said = [
 const server = await Server.start();
 const browser = await launch();
 
+/** A page that has time: pictures are taken in no hurry. */
+async function newPage(context) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(240_000);
+  return page;
+}
+
 /** Writes a picture as WebP, which the browser makes of it. */
 async function write(name, png) {
-  const page = await browser.newPage();
+  const page = await newPage(await browser.newContext());
   const url = await page.evaluate(async (data) => {
     const image = new Image();
     image.src = `data:image/png;base64,${data}`;
@@ -38,7 +45,7 @@ async function write(name, png) {
     return canvas.toDataURL('image/webp', 0.86);
   }, png.toString('base64'));
   await writeFile(path.join(folder, `${name}.webp`), Buffer.from(url.split(',')[1], 'base64'));
-  await page.close();
+  await page.context().close();
 }
 
 /** The view of a page when it has come to rest, from its top. */
@@ -61,6 +68,7 @@ for (const colorScheme of ['light', 'dark']) {
       await w.page.reload();
     }
   }
+  for (const w of windows) w.page.setDefaultTimeout(240_000);
   for (const [i, name] of ['Hazel Finch', 'Misty Curlew'].entries()) {
     await connection(windows[i]);
     await windows[i].page.fill('.live-name input', name);
@@ -81,7 +89,7 @@ for (const colorScheme of ['light', 'dark']) {
     shots.push((await shot(w.page)).toString('base64'));
   }
   // Both on one sheet.
-  const sheet = await (await browser.newContext({ viewport: { width: 2 * width + 72, height: height + 48 }, deviceScaleFactor: 1.5 })).newPage();
+  const sheet = await newPage(await browser.newContext({ viewport: { width: 2 * width + 72, height: height + 48 }, deviceScaleFactor: 1.5 }));
   const [back, edge] = colorScheme === 'light' ? ['#dde4e4', '#c3cdcd'] : ['#06090c', '#2a363c'];
   await sheet.setContent(`<style>body{margin:0;display:flex;gap:24px;padding:24px;background:${back}}
     img{width:${width}px;height:${height}px;border-radius:12px;outline:1px solid ${edge};box-shadow:0 12px 32px #0003}</style>
@@ -93,7 +101,7 @@ for (const colorScheme of ['light', 'dark']) {
   for (const [device, viewport] of Object.entries({ phone: { width: 360, height: 740 }, desk: { width: 1280, height: 800 } })) {
     for (const [name, route] of [['home', '?channel=lobby'], ['design', 'design#controls'], ['playground', 'playground?channel=lobby']]) {
       const view = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce', locale: 'en-GB' });
-      const page = await view.newPage();
+      const page = await newPage(view);
       await page.goto(`${server.url}/${route}`, { waitUntil: 'networkidle' });
       if (name !== 'design') await page.waitForSelector('.stored');
       await write(`${name}-${device}-${colorScheme}`, name === 'design' ? await page.screenshot() : await shot(page));
