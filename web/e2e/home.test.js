@@ -73,3 +73,16 @@ test('the transport is changed while messages come, and nothing is lost', async 
   assert.deepEqual(await stored(w, want.length), want);
   await w.close({ outage: true }); // what was under way is let go
 });
+
+test('below a path, behind which the server stands, it finds the server and the other pages', async () => {
+  const below = await Server.start('--base-path', '/some/where');
+  const w = await openHome(browser, below.url, { channel: 'home-below', transport: 'auto' });
+  await connection(w);
+  await say(w, 'from below');
+  assert.deepEqual(await stored(w, 1), ['from below']);
+  await w.page.click('text=Look under the hood');
+  await w.page.waitForSelector('#state[data-state=live]', { state: 'attached' });
+  assert.equal(w.page.url().split('?')[0], `${below.url}/playground`);
+  await w.close({ outage: true });
+  await below.stop();
+});

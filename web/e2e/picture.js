@@ -1,7 +1,7 @@
 // Takes the pictures for the README and the docs from the real pages, in light and dark: two windows side by side, and
 // pages on a phone and on a desk.
 //
-//	node picture.js FOLDER
+//	node picture.js FOLDER [light | dark]
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -26,9 +26,16 @@ const said = [
 const server = await Server.start();
 const browser = await launch();
 
+/** A page that has time: pictures are taken in no hurry. */
+async function newPage(context) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(240_000);
+  return page;
+}
+
 /** Writes a picture as WebP, which the browser makes of it. */
 async function write(name, png) {
-  const page = await browser.newPage();
+  const page = await newPage(await browser.newContext());
   const url = await page.evaluate(async (data) => {
     const image = new Image();
     image.src = `data:image/png;base64,${data}`;
@@ -38,7 +45,7 @@ async function write(name, png) {
     return canvas.toDataURL('image/webp', 0.86);
   }, png.toString('base64'));
   await writeFile(path.join(folder, `${name}.webp`), Buffer.from(url.split(',')[1], 'base64'));
-  await page.close();
+  await page.context().close();
 }
 
 /** The view of a page when it has come to rest, from its top. */
@@ -50,22 +57,16 @@ async function shot(page) {
   return page.screenshot();
 }
 
-let ids = [];
-for (const colorScheme of ['light', 'dark']) {
-  const context = { channel: 'lobby', colorScheme, viewport: { width, height }, deviceScaleFactor: 2, reducedMotion: 'reduce', locale: 'en-GB' };
+for (const colorScheme of process.argv[3] ? [process.argv[3]] : ['light', 'dark']) {
+  const channel = `lobby-${colorScheme}`;
+  const context = { channel, colorScheme, viewport: { width, height }, deviceScaleFactor: 2, reducedMotion: 'reduce', locale: 'en-GB' };
   const windows = [await openHome(browser, server.url, { ...context, transport: 'websocket' }), await openHome(browser, server.url, { ...context, transport: 'sse' })];
-  if (colorScheme === 'dark') {
-    // The same visitors in the same windows as in the first picture.
-    for (const [i, w] of windows.entries()) {
-      await w.page.evaluate((id) => sessionStorage.setItem('starling.window', id), ids[i]);
-      await w.page.reload();
-    }
-  }
+  for (const w of windows) w.page.setDefaultTimeout(240_000);
   for (const [i, name] of ['Hazel Finch', 'Misty Curlew'].entries()) {
     await connection(windows[i]);
     await windows[i].page.fill('.live-name input', name);
   }
-  for (const [n, [who, text]] of colorScheme === 'light' ? said.entries() : []) {
+  for (const [n, [who, text]] of said.entries()) {
     await say(windows[who], text);
     for (const w of windows) await stored(w, n + 1);
     if (n !== 3) continue;
@@ -73,7 +74,6 @@ for (const colorScheme of ['light', 'dark']) {
     await server.run();
     for (const w of windows) await connection(w);
   }
-  ids = await Promise.all(windows.map((w) => w.page.evaluate(() => sessionStorage.getItem('starling.window'))));
   const shots = [];
   for (const w of windows) {
     await stored(w, said.length);
@@ -81,7 +81,7 @@ for (const colorScheme of ['light', 'dark']) {
     shots.push((await shot(w.page)).toString('base64'));
   }
   // Both on one sheet.
-  const sheet = await (await browser.newContext({ viewport: { width: 2 * width + 72, height: height + 48 }, deviceScaleFactor: 1.5 })).newPage();
+  const sheet = await newPage(await browser.newContext({ viewport: { width: 2 * width + 72, height: height + 48 }, deviceScaleFactor: 1.5 }));
   const [back, edge] = colorScheme === 'light' ? ['#dde4e4', '#c3cdcd'] : ['#06090c', '#2a363c'];
   await sheet.setContent(`<style>body{margin:0;display:flex;gap:24px;padding:24px;background:${back}}
     img{width:${width}px;height:${height}px;border-radius:12px;outline:1px solid ${edge};box-shadow:0 12px 32px #0003}</style>
@@ -91,9 +91,9 @@ for (const colorScheme of ['light', 'dark']) {
   for (const w of windows) await w.close({ outage: true });
 
   for (const [device, viewport] of Object.entries({ phone: { width: 360, height: 740 }, desk: { width: 1280, height: 800 } })) {
-    for (const [name, route] of [['home', '?channel=lobby'], ['design', 'design#controls'], ['playground', 'playground?channel=lobby']]) {
+    for (const [name, route] of [['home', `?channel=${channel}`], ['design', 'design#controls'], ['playground', `playground?channel=${channel}`]]) {
       const view = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce', locale: 'en-GB' });
-      const page = await view.newPage();
+      const page = await newPage(view);
       await page.goto(`${server.url}/${route}`, { waitUntil: 'networkidle' });
       if (name !== 'design') await page.waitForSelector('.stored');
       await write(`${name}-${device}-${colorScheme}`, name === 'design' ? await page.screenshot() : await shot(page));

@@ -34,11 +34,12 @@ type Direction = 'ltr' | 'rtl';
 export default function Gallery(): ReactElement {
   const [direction, setDirection] = useState<Direction>('ltr');
   useEffect(() => {
-    if (new URLSearchParams(location.search).get('dir') === 'rtl') setDirection('rtl');
+    if (document.documentElement.dir === 'rtl') setDirection('rtl'); // by ?dir=rtl, see chrome.ts
   }, []);
-  useEffect(() => {
-    document.documentElement.dir = direction;
-  }, [direction]);
+  const turn = (to: Direction): void => {
+    document.documentElement.dir = to;
+    setDirection(to);
+  };
   return (
     <ToastProvider>
       <div className="page">
@@ -47,7 +48,7 @@ export default function Gallery(): ReactElement {
             <h1>Design system</h1>
             <p className="lead">What these pages are made of. The sheet is <code>ui.css</code>, the components are React, and both know light and dark, less motion, forced colours, and either direction.</p>
           </div>
-          <Segmented<Direction> label="Direction" value={direction} onChange={setDirection} options={[{ value: 'ltr', label: 'Left to right' }, { value: 'rtl', label: 'Right to left' }]} />
+          <Segmented<Direction> label="Direction" value={direction} onChange={turn} options={[{ value: 'ltr', label: 'Left to right' }, { value: 'rtl', label: 'Right to left' }]} />
         </header>
         <Tokens />
         <Controls />

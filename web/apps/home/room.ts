@@ -1,4 +1,4 @@
-import { type Client, createClient, type Signal, type TransportName } from '@starling-rt/client';
+import { type Channel, type Client, createClient, type Signal, type TransportName } from '@starling-rt/client';
 import { Conversation } from '../playground/conversation.js';
 import { hueOf as hueNumber, randomId, randomName } from '../playground/names.js';
 import { Outbox } from '../playground/outbox.js';
@@ -62,20 +62,12 @@ function kept(name: string, begin: () => string): string {
 
 const ladder = (choice: Choice): TransportName[] => (choice === 'auto' ? ['websocket', 'sse', 'poll'] : [choice]);
 
-class Talk extends Conversation {
-  constructor(name: string, around: Conversation['around'], readonly heard: (s: Signal) => void) {
-    super(name, around);
-  }
-
-  override take(signal: Signal): void {
-    this.heard(signal);
-  }
-}
-
 /** What this window has to do with the server: the conversation, who else is here, and how long the way is. */
 export class Room {
   readonly client: Client;
-  readonly #talk: Talk;
+  readonly #talk: Conversation;
+  /** Where the windows tell where they point: signals only, beside the conversation. */
+  readonly #flock: Channel;
   readonly #me: string;
   readonly #listeners = new Set<() => void>();
   readonly #visitors = new Map<string, Visitor>();
@@ -95,9 +87,10 @@ export class Room {
     this.#choice = choice;
     // Each window shall have its own connection, for that is what there is to see.
     this.client = createClient({ tabs: false, url: serverURL(), transports: ladder(choice) });
-    this.#talk = new Talk(channel, {
+    this.#flock = this.client.channel(`flock.${channel}`);
+    this.#talk = new Conversation(channel, {
       outbox: new Outbox(sessionStorage), me: this.#me, key: () => `${this.#me}.${randomId()}`, changed: () => this.#changed(),
-    }, (s) => this.#heard(s));
+    });
     this.#view = this.#look();
   }
 
@@ -115,7 +108,8 @@ export class Room {
   open(): void {
     this.#talk.attach(this.client);
     this.client.on('state', () => this.#changed());
-    this.#talk.channel?.on('subscribed', () => this.#beat());
+    this.#flock.on('signal', (s) => this.#heard(s));
+    this.#flock.on('subscribed', () => this.#beat());
     this.#timers = [
       setInterval(() => this.#beat(), BEAT),
       setInterval(() => void this.#measure(), ASK),
@@ -127,7 +121,8 @@ export class Room {
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#pointing);
-    this.#talk.channel?.clearSignal(this.#me);
+    this.#flock.clearSignal(this.#me);
+    this.#flock.unsubscribe();
     this.#talk.leave();
     this.client.disconnect();
   }
@@ -172,7 +167,7 @@ export class Room {
   };
 
   #beat(): void {
-    this.#talk.channel?.signal({ ...this.#at, name: this.#name }, { conflate: this.#me });
+    this.#flock.signal({ ...this.#at, name: this.#name }, { conflate: this.#me });
   }
 
   #heard(s: Signal): void {

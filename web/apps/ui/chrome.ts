@@ -8,6 +8,9 @@ const WORDS: Readonly<Record<Theme, string>> = { system: 'as the system has them
 let chosen = readTheme();
 applyTheme(chosen);
 
+// Any page can be looked at in the other direction: ?dir=rtl.
+if (new URLSearchParams(location.search).get('dir') === 'rtl') document.documentElement.dir = 'rtl';
+
 function show(button: HTMLElement, theme: Theme): void {
   button.dataset.ready = '';
   button.setAttribute('aria-label', `Colours: ${WORDS[theme]}`);

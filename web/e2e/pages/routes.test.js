@@ -11,7 +11,7 @@ import { Server } from '../lib/server.js';
 const pages = JSON.parse(await readFile(new URL('../../apps/pages.json', import.meta.url), 'utf8'));
 const routes = [
   ...pages.map(({ path }) => (path === '404' ? { path: 'not/here', status: 404 } : { path, status: 200 })),
-  { path: 'design?dir=rtl', status: 200 },
+  ...['?dir=rtl', 'design?dir=rtl'].map((path) => ({ path, status: 200 })),
 ];
 
 let server;
