@@ -74,8 +74,8 @@ web/apps/node_modules: web/apps/package-lock.json
 apps: web/apps/node_modules ## build the pages, into web/dist
 	cd web/apps && npm run --silent build
 
-apps-check: web/apps/node_modules ## type-check and lint the pages
-	cd web/apps && npm run --silent check
+apps-check: web/apps/node_modules ## type-check, lint and test the code of the pages
+	cd web/apps && npm run --silent check && npm test
 
 check-dist: web/sdk/node_modules web/apps/node_modules ## fail if web/dist is not what web/sdk and web/apps make
 	cd web/sdk && npm run --silent stale
