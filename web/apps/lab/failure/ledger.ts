@@ -23,6 +23,8 @@ export interface Ledger {
   /** How often each has come. */
   readonly seen: ReadonlyMap<number, number>;
   readonly ids: ReadonlySet<string>;
+  /** The numbers of those that came late, after an outage in which they were published. */
+  readonly replayed: ReadonlySet<number>;
   readonly received: number;
   /** Publications that came with an id that had come before. */
   readonly doubled: number;
@@ -32,7 +34,7 @@ export interface Ledger {
   readonly outages: readonly Outage[];
 }
 
-export const newLedger: Ledger = { first: null, last: null, seen: new Map(), ids: new Set(), received: 0, doubled: 0, disorder: 0, resets: 0, outages: [] };
+export const newLedger: Ledger = { first: null, last: null, seen: new Map(), ids: new Set(), replayed: new Set(), received: 0, doubled: 0, disorder: 0, resets: 0, outages: [] };
 
 export type LedgerEvent =
   | { readonly type: 'publication'; readonly id: string; readonly n: number | null; readonly published: number }
@@ -57,8 +59,10 @@ function step(l: Open, seen: Map<number, number>, ids: Set<string>, e: LedgerEve
       if (ids.has(e.id)) l.doubled++;
       ids.add(e.id);
       const now = l.outages.at(-1);
-      if (now && now.ended !== null && e.published >= now.began && e.published < now.ended) l.outages = [...l.outages.slice(0, -1), { ...now, replayed: now.replayed + 1 }];
+      const replayed = now !== undefined && now.ended !== null && e.published < now.ended;
+      if (replayed) l.outages = [...l.outages.slice(0, -1), { ...now, replayed: now.replayed + 1 }];
       if (e.n === null) return;
+      if (replayed) l.replayed = new Set(l.replayed).add(e.n);
       seen.set(e.n, (seen.get(e.n) ?? 0) + 1);
       if (l.last !== null && e.n < l.last) l.disorder++;
       l.first = l.first === null ? e.n : Math.min(l.first, e.n);

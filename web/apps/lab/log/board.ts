@@ -11,7 +11,8 @@ export type BoardEvent =
   | { readonly type: 'move'; readonly card: string; readonly column: ColumnName }
   | { readonly type: 'rename'; readonly card: string; readonly title: string }
   | { readonly type: 'remove'; readonly card: string }
-  | { readonly type: 'undo' | 'redo'; readonly event: string };
+  | { readonly type: 'undo'; readonly event: string }
+  | { readonly type: 'redo'; readonly event: string };
 
 export interface CardState {
   readonly id: string;
@@ -119,9 +120,8 @@ export function stepsOf(entries: readonly Entry[], user: string): { readonly und
 export function inWords(data: unknown, titles: ReadonlyMap<string, string>, wordsOfEvent: (id: string) => string): string {
   const e = boardEvent(data);
   const title = (card: string): string => `“${titles.get(card) ?? card}”`;
-  switch (e?.type) {
-    case undefined:
-      return JSON.stringify(data);
+  if (!e) return JSON.stringify(data);
+  switch (e.type) {
     case 'add':
       return `added “${e.title}” to ${e.column}`;
     case 'move':
@@ -130,7 +130,9 @@ export function inWords(data: unknown, titles: ReadonlyMap<string, string>, word
       return `renamed a card to “${e.title}”`;
     case 'remove':
       return `removed ${title(e.card)}`;
-    default:
-      return `${e.type === 'undo' ? 'undid' : 'redid'}: ${wordsOfEvent(e.event)}`;
+    case 'undo':
+      return `undid: ${wordsOfEvent(e.event)}`;
+    case 'redo':
+      return `redid: ${wordsOfEvent(e.event)}`;
   }
 }

@@ -4,15 +4,15 @@ import { isQuote, isTrade, type Market, marketAfter, type MarketEvent, newMarket
 
 const quote = (symbol: string, change: number, cents = 100, age = 1): MarketEvent => ({ type: 'quote', quote: { symbol, cents, change }, age });
 const trade = (n: number): MarketEvent => ({ type: 'trade', trade: { n, trade: n, symbol: 'A', cents: 1 } });
-const after = (...events: MarketEvent[]): Market => marketAfter(newMarket, events);
+const saw = (...events: MarketEvent[]): Market => marketAfter(newMarket, events);
 
 describe('the market', () => {
   test('conflated is what was made and did not come', () => {
-    const m = after(quote('A', 10), quote('B', 4), quote('A', 15), quote('B', 5));
+    const m = saw(quote('A', 10), quote('B', 4), quote('A', 15), quote('B', 5));
     expect([m.delivered, m.made, m.conflated]).toEqual([4, 8, 4]);
   });
   test('a value that comes again counts once', () => {
-    const m = after(quote('A', 10), quote('A', 10), quote('A', 9));
+    const m = saw(quote('A', 10), quote('A', 10), quote('A', 9));
     expect([m.delivered, m.made, m.conflated]).toEqual([1, 1, 0]);
   });
   test('is the same whether events come together or one by one', () => {
@@ -21,7 +21,10 @@ describe('the market', () => {
   });
   test('what was made always is what came and what was conflated', () => {
     let seed = 1;
-    const random = (n: number): number => (seed = (seed * 48_271) % 0x7fffffff) % n;
+    const random = (n: number): number => {
+      seed = (seed * 48_271) % 0x7fffffff;
+      return seed % n;
+    };
     const at = new Map<string, number>();
     let m = newMarket;
     let came = 0;
@@ -38,11 +41,11 @@ describe('the market', () => {
     expect(m.conflated).toBe(made - came);
   });
   test('trades that were left out are counted by their numbers', () => {
-    const { trades } = after(trade(5), trade(6), { type: 'skipped' }, trade(10), trade(10));
+    const { trades } = saw(trade(5), trade(6), { type: 'skipped' }, trade(10), trade(10));
     expect(trades).toMatchObject({ delivered: 3, skipped: 3, notices: 1, last: 10 });
   });
   test('counts anew on the prices that are there', () => {
-    const m = marketAfter(recounted(after(quote('A', 10, 100), quote('A', 20, 110), trade(7))), [quote('A', 23, 90), trade(9)]);
+    const m = marketAfter(recounted(saw(quote('A', 10, 100), quote('A', 20, 110), trade(7))), [quote('A', 23, 90), trade(9)]);
     expect([m.delivered, m.made, m.conflated]).toEqual([1, 3, 2]);
     expect(m.trades).toMatchObject({ delivered: 1, skipped: 1 });
     expect(m.rows.get('A')).toMatchObject({ cents: 90, way: -1 });

@@ -20,7 +20,7 @@ describe('the clock', () => {
 
 test('numbers are written for people', () => {
   expect([bytes(12.4), bytes(1234), bytes(56_789), bytes(2_500_000)]).toEqual(['12 B', '1.2 kB', '57 kB', '2.5 MB']);
-  expect([ms(3.14159), ms(42.4), ms(1234), ms(12_345)]).toEqual(['3.1 ms', '42 ms', '1.2 s', '12 s']);
+  expect([ms(3.06), ms(42.4), ms(1234), ms(12_345)]).toEqual(['3.1 ms', '42 ms', '1.2 s', '12 s']);
   expect([count(999), count(1000), count(1_234_567)]).toEqual(['999', '1\u202f000', '1\u202f234\u202f567']);
 });
 
@@ -38,11 +38,11 @@ describe('a line', () => {
     expect(f.opening).toBe(900);
   });
   test('has no cost as long as it was not open', () => {
-    const f = figuresOf(line(meter({ up: 500, requests: 3 })));
+    const f = figuresOf(line(on, meter({ up: 500, down: 900, requests: 3 })));
     expect([f.bytes, f.requests, f.opening]).toEqual([undefined, undefined, undefined]);
   });
   test('counts messages since the last reading with the next', () => {
-    const f = figuresOf(line(on, meter({}), came(1, 1), meter({ down: 200 }), came(1, 1, 1)));
+    const f = figuresOf(line(on, came(1), meter({ down: 9 }), came(1, 1), meter({ down: 209 }), came(1, 1, 1)));
     expect(f.bytes).toBe(100);
   });
   test('counts coming back, not coming', () => {
@@ -53,7 +53,7 @@ describe('a line', () => {
     expect([f.p50, f.p95, f.p99]).toEqual([51, 96, 100]);
   });
   test('begins anew', () => {
-    const s = line(on, off, on, meter({ down: 500 }), came(9, 9), { type: 'anew' }, meter({ down: 900 }), came(1), meter({ down: 1000 }));
+    const s = line(on, off, on, came(9, 9), meter({ down: 500 }), came(9), { type: 'anew' }, meter({ down: 900 }), came(1), meter({ down: 1000 }));
     expect(figuresOf(s)).toMatchObject({ reconnects: 0, bytes: 100, p50: 1 });
   });
   test('keeps so many latencies', () => {
@@ -64,7 +64,7 @@ describe('a line', () => {
 describe('the verdict', () => {
   /** A line with so many messages that took so long and cost so much. */
   const measured = (latency: number, cost: number, { n = 100, connected = true, requests = 0, reconnects = 0 } = {}) => {
-    const s = line(on, meter({}), came(...Array.from({ length: n }, () => latency)), meter({ down: cost * n, requests: requests * n }));
+    const s = line(on, came(latency), meter({ down: 1 }), came(...Array.from({ length: n - 1 }, () => latency)), meter({ down: 1 + cost * (n - 1), requests: requests * (n - 1) }));
     return { ...figuresOf(s), connected, reconnects };
   };
   const say = (lines: Record<Fixed, ReturnType<typeof measured>>) => {

@@ -41,8 +41,8 @@ export function lineAfter(s: LineState, e: LineEvent): LineState {
       if (e.connected === s.connected) return s;
       return { ...s, connected: e.connected, everConnected: s.everConnected || e.connected, reconnects: s.reconnects + (e.connected && s.everConnected ? 1 : 0) };
     case 'meter': {
-      // What opening it cost is told apart: the measuring begins with the first reading on an open line.
-      const since = s.since ?? (s.connected ? { meter: e.meter, received: s.received } : null);
+      // What opening it cost is told apart: the measuring begins with the first reading after a message has come.
+      const since = s.since ?? (s.received > 0 && e.meter.down > 0 ? { meter: e.meter, received: s.received } : null);
       return { ...s, meter: e.meter, since, receivedAtMeter: s.received };
     }
     case 'anew':
@@ -59,7 +59,7 @@ export interface Figures {
   /** Per message, since the measuring began. */
   readonly bytes: number | undefined;
   readonly requests: number | undefined;
-  /** What it had cost to be open, at the first reading. */
+  /** What it had cost to be open and bring a first message, at the first reading. */
   readonly opening: number | undefined;
   readonly reconnects: number;
   readonly connected: boolean;
