@@ -74,8 +74,8 @@ web/apps/node_modules: web/apps/package-lock.json
 apps: web/apps/node_modules ## build the pages, into web/dist
 	cd web/apps && npm run --silent build
 
-apps-check: web/apps/node_modules ## type-check and lint the pages
-	cd web/apps && npm run --silent check
+apps-check: web/apps/node_modules ## type-check, lint and test the code of the pages
+	cd web/apps && npm run --silent check && npm test
 
 check-dist: web/sdk/node_modules web/apps/node_modules ## fail if web/dist is not what web/sdk and web/apps make
 	cd web/sdk && npm run --silent stale
@@ -94,7 +94,7 @@ e2e-pages: build web/e2e/node_modules ## look at every page in a real Chromium: 
 	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=120000 pages/*.test.js
 
 picture: build web/e2e/node_modules ## take the README's picture anew
-	cd web/e2e && node picture.js ../../docs/images
+	cd web/e2e && node picture.js ../../docs/images && node lab-picture.js ../../docs/images
 
 clean: ## remove what was built
 	rm -rf bin web/e2e/node_modules web/apps/node_modules web/sdk/node_modules web/sdk/dist

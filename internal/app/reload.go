@@ -15,10 +15,10 @@ import (
 
 // reload goes by the configuration as it is now, or says why it cannot and goes on
 // by the old one.
-func (c *Config) reload(server *starling.Server, cert *certificate, m *metrics) {
+func (c *Config) reload(server *starling.Server, cert *certificate, m *metrics, a *apps) {
 	next, err := c.Reread()
 	if err == nil {
-		err = c.apply(&next, server, cert, m)
+		err = c.apply(&next, server, cert, m, a)
 	}
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -30,7 +30,7 @@ func (c *Config) reload(server *starling.Server, cert *certificate, m *metrics) 
 }
 
 // apply takes what can change from another configuration, if nothing else differs.
-func (c *Config) apply(next *Config, server *starling.Server, cert *certificate, m *metrics) error {
+func (c *Config) apply(next *Config, server *starling.Server, cert *certificate, m *metrics, a *apps) error {
 	var errs []error
 	for name, differs := range map[string]bool{
 		"listen": c.Listen != next.Listen, "data": c.Data != next.Data, "backups": c.Store.Backups != next.Store.Backups, "nats": !reflect.DeepEqual(c.Store.NATS, next.Store.NATS),
@@ -46,7 +46,7 @@ func (c *Config) apply(next *Config, server *starling.Server, cert *certificate,
 		return err
 	}
 	next.Logger = c.Logger
-	if err := server.Reload(next.options(m.observer())); err != nil {
+	if err := server.Reload(a.extend(next.options(m.observer()))); err != nil {
 		return err
 	}
 	if c.Level != nil {

@@ -51,15 +51,21 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	m.traces = t
-	server, err := c.open(ctx, c.options(m.observer()), m)
+	a, err := c.openApps()
+	if err != nil {
+		return errors.Join(err, t.close(context.WithoutCancel(ctx)))
+	}
+	server, err := c.open(ctx, a.extend(c.options(m.observer())), m)
 	if err == nil {
-		err = serve(ctx, &c, server, m)
+		a.start(server)
+		err = serve(ctx, &c, server, m, a)
 	}
 	return errors.Join(err, t.close(context.WithoutCancel(ctx)))
 }
 
 // abandon closes a server that has no clients.
-func abandon(server *starling.Server, err error) error {
+func abandon(server *starling.Server, a *apps, err error) error {
+	a.close()
 	last, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(last, 0))
@@ -89,7 +95,7 @@ func (c *Config) Address() string {
 }
 
 // httpServer returns the HTTP server, and the certificate that it shows, if any.
-func httpServer(c *Config, server *starling.Server, m *metrics) (*http.Server, *certificate, error) {
+func httpServer(c *Config, server *starling.Server, m *metrics, a *apps) (*http.Server, *certificate, error) {
 	if c.Timeouts.Request == 0 {
 		c.Timeouts.Request = 10 * time.Second
 	}
@@ -97,7 +103,7 @@ func httpServer(c *Config, server *starling.Server, m *metrics) (*http.Server, *
 		c.Timeouts.Answer = 2 * time.Minute
 	}
 	hs := &http.Server{
-		Handler:           routes(c, server, m),
+		Handler:           routes(c, server, m, a),
 		ReadHeaderTimeout: c.Timeouts.Request,
 		// For bodies that no handler reads: net/http waits for them as well.
 		ReadTimeout:    2 * c.Timeouts.Request,
@@ -118,14 +124,14 @@ func httpServer(c *Config, server *starling.Server, m *metrics) (*http.Server, *
 }
 
 // serve serves until ctx ends, and closes the server.
-func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics) error {
-	hs, cert, err := httpServer(c, server, m)
+func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics, a *apps) error {
+	hs, cert, err := httpServer(c, server, m, a)
 	if err != nil {
-		return abandon(server, err)
+		return abandon(server, a, err)
 	}
 	l, err := net.Listen("tcp", c.Address())
 	if err != nil {
-		return abandon(server, fmt.Errorf("listen: %w", err))
+		return abandon(server, a, fmt.Errorf("listen: %w", err))
 	}
 	c.greet(l.Addr(), server)
 	paced := admit(l)
@@ -148,14 +154,15 @@ func serve(ctx context.Context, c *Config, server *starling.Server, m *metrics) 
 	for running := true; running; {
 		select {
 		case err := <-failed:
-			return abandon(server, fmt.Errorf("serve: %w", err))
+			return abandon(server, a, fmt.Errorf("serve: %w", err))
 		case <-hup:
-			c.reload(server, cert, m)
+			c.reload(server, cert, m, a)
 		case <-ctx.Done():
 			running = false
 		}
 	}
 	c.Logger.Info("shutting down", "over", c.Drain)
+	a.close() // it lives on the server
 	last, cancel := context.WithTimeout(context.Background(), c.Drain+10*time.Second)
 	defer cancel()
 	err = server.Shutdown(last, c.Drain)
@@ -195,7 +202,7 @@ func (c *Config) pageURL(addr net.Addr) string {
 	return url
 }
 
-func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
+func routes(c *Config, server *starling.Server, m *metrics, a *apps) http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/ws", "/sse", "/poll", "/send"} {
 		mux.Handle(path, server)
@@ -223,6 +230,7 @@ func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 	mux.Handle("/sdk/", web.SDK())
 	mux.Handle("/ui/", web.UI())
 	if c.Apps {
+		a.register(mux)
 		mux.Handle("/", web.Handler(c.BasePath))
 	} else {
 		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {

@@ -200,7 +200,7 @@ func on(t *testing.T, d *disk) (url string, server *starling.Server, stop func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	hs := httptest.NewServer(routes(&Config{}, server, newMetrics()))
+	hs := httptest.NewServer(routes(&Config{}, server, newMetrics(), nil))
 	return hs.URL, server, func() {
 		hs.CloseClientConnections()
 		hs.Close()

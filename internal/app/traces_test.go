@@ -29,7 +29,7 @@ func traced(t *testing.T) (url string, ended func() map[string]sdktrace.ReadOnly
 	if err != nil {
 		t.Fatal(err)
 	}
-	hs := httptest.NewServer(routes(&Config{}, server, m))
+	hs := httptest.NewServer(routes(&Config{}, server, m, nil))
 	t.Cleanup(func() {
 		hs.CloseClientConnections()
 		hs.Close()

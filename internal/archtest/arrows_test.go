@@ -35,13 +35,14 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/callback":  {ours: []string{"protocol", "internal/signed"}},
 	"internal/signed":    {},
 	"internal/api":       {ours: []string{"auth", "eventlog", "protocol", "internal/session", "internal/transport"}},
-	"internal/app":       {ours: []string{".", "auth", "eventlog/natslog", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
+	"internal/app":       {ours: []string{".", "apps/lab", "auth", "eventlog/natslog", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
 	"internal/doctor":    {ours: []string{"eventlog/natslog", "eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/client":    {ours: []string{"internal/websocket", "protocol"}},
 	"cmd/starling":       {ours: []string{"auth", "eventlog/natslog", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client", "internal/doctor", "internal/migrate"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
+	"apps/lab":           {ours: []string{".", "auth", "eventlog", "protocol"}},
 	"internal/wheel":     {},
 	"internal/netpoll":   {ours: []string{"internal/wheel"}},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},
@@ -181,6 +182,21 @@ func TestArrowsAreUsed(t *testing.T) {
 	for name := range arrows {
 		if !seen[name] {
 			t.Errorf("the list of arrows names %q, which does not exist", name)
+		}
+	}
+}
+
+// Applications are made of what any program may use.
+func TestAppsUseWhatIsPublic(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if !strings.HasPrefix(name, "apps/") {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, module+"/") && slices.Contains(strings.Split(imp, "/"), "internal") {
+				t.Errorf("%s imports %s, which is not public", name, imp)
+			}
 		}
 	}
 }
