@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/starling-rt/starling"
+	"github.com/starling-rt/starling/internal/manual"
 	"github.com/starling-rt/starling/web"
 )
 
@@ -222,12 +223,16 @@ func routes(c *Config, server *starling.Server, m *metrics) http.Handler {
 	}
 	mux.Handle("/sdk/", web.SDK())
 	mux.Handle("/ui/", web.UI())
+	docs := manual.Handler(c.BasePath, web.Policy())
+	mux.Handle("/docs", docs)
+	mux.Handle("/docs/", docs)
 	if c.Apps {
 		mux.Handle("/", web.Handler(c.BasePath))
 	} else {
 		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, http.StatusOK, "This is a Starling server ("+Version()+").\n\n"+
-				"WebSocket: /ws    Server-Sent Events: /sse?channel=NAME    long polling: /poll?channel=NAME\n\n"+
+				"WebSocket: /ws    Server-Sent Events: /sse?channel=NAME    long polling: /poll?channel=NAME\n"+
+				"documentation: /docs/    client for browsers: /sdk/starling.js, for npm: /sdk/starling.tgz\n\n"+
 				"Start it with --apps to have pages here that show what it does, and with --dev to let anonymous clients in.")
 		})
 	}
