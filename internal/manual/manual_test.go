@@ -69,7 +69,7 @@ func TestEveryTextIsAPageOfTheNavigation(t *testing.T) {
 }
 
 func TestEveryCodeHasAPage(t *testing.T) {
-	h := Handler("", "default-src 'self'")
+	h := Handler("")
 	for _, c := range protocol.Codes() {
 		w := get(t, h, fmt.Sprintf("/docs/errors/%d", int(c)), nil)
 		if got, want := w.Header().Get("Location"), "/docs/errors/"+c.String(); w.Code != 302 || got != want {
@@ -196,7 +196,7 @@ func TestThereIsNoHTMLInTheTextsButComments(t *testing.T) {
 }
 
 func TestReferencesNameWhatThereIs(t *testing.T) {
-	h := Handler("", "")
+	h := Handler("")
 	for path, want := range map[string][]string{
 		"/docs/api/client":   {`id="createclient"`, `id="clientchannel"`, "The address of the server", `href="#channelsubscribe"`},
 		"/docs/api/react":    {`id="usehistory"`, `id="starlingprovider"`, "Hooks for React"},
@@ -217,7 +217,7 @@ func TestReferencesNameWhatThereIs(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	h := Handler("/rt", "default-src 'self'")
+	h := Handler("/rt")
 	for _, c := range []struct {
 		path   string
 		status int
@@ -253,7 +253,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
-	h := Handler("", "")
+	h := Handler("")
 	plain := get(t, h, "/docs/protocol", nil)
 	zipped := get(t, h, "/docs/protocol", http.Header{"Accept-Encoding": {"br;q=1, gzip"}})
 	if zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Body.Len()*3 > plain.Body.Len() {
@@ -272,7 +272,7 @@ func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
 }
 
 func TestTheSearchKnowsPagesAndHeadings(t *testing.T) {
-	w := get(t, Handler("/rt", ""), "/docs/search.json", nil)
+	w := get(t, Handler("/rt"), "/docs/search.json", nil)
 	var all []struct{ Page, Heading, URL string }
 	if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil {
 		t.Fatal(err)

@@ -91,7 +91,7 @@ func (m *markdown) render(file string, source []byte) (rendered, error) {
 	if err := m.md.Renderer().Render(&b, source, doc); err != nil {
 		return r, fmt.Errorf("render %s: %w", file, err)
 	}
-	out := strings.ReplaceAll(b.String(), "<table>", `<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>`)
+	out := strings.ReplaceAll(b.String(), "<table>", `<div class="table-wrap" tabindex="0" role="region" aria-label="Table"><table class="table">`)
 	r.html = template.HTML(strings.ReplaceAll(out, "</table>", "</table></div>")) //nolint:gosec // made from our own texts, without their HTML
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -18,9 +19,6 @@ import (
 
 //go:embed assets
 var assets embed.FS
-
-// lostPage is the path of the page for what is not there.
-const lostPage = "404"
 
 // page is one page of the documentation.
 type page struct {
@@ -212,7 +210,7 @@ func (s *site) arrange() {
 // view is what the template of a page is given.
 type view struct {
 	*page
-	Root, Home, Edit, Styles string
+	Root, Home, Edit string
 	HTML                     template.HTML
 	Headings                 []heading
 	Groups                   []group
@@ -227,8 +225,8 @@ func (v view) Here(p *page) bool { return v.page == p }
 func (v view) Open(p *page) bool { return p.Path == v.Path || p.Path == v.Parent }
 
 // answers returns everything that is served, by its path below /docs/.
-func (s *site) answers() map[string]answer {
-	all := map[string]answer{}
+func (s *site) answers() *answers {
+	all := &answers{files: map[string]http.Handler{}, moved: map[string]string{}}
 	t := template.Must(template.ParseFS(assets, "assets/page.html"))
 	show := func(v view) []byte {
 		v.Root, v.Groups, v.Home = s.root, s.groups, strings.TrimSuffix(s.root, "docs/")
@@ -252,27 +250,27 @@ func (s *site) answers() map[string]answer {
 		if p.Source != "" {
 			v.Edit = repository + "/blob/main/" + p.Source
 		}
-		all[p.Path] = newAnswer(p.Path, show(v))
+		all.add(p.Path, show(v))
 		name := p.Path + ".md"
 		if p.Path == "" {
 			name = "quickstart.md"
 		}
-		all[name] = newAnswer(name, p.text)
+		all.add(name, p.text)
 	}
-	lost := &page{Path: lostPage, rendered: rendered{title: "There is no such page"}}
-	all[lostPage] = newAnswer(lostPage, show(view{
+	lost := &page{Path: "404", rendered: rendered{title: "There is no such page"}}
+	all.lost = web.Made("text/html; charset=utf-8", show(view{
 		page: lost, HTML: "<p>It may have moved. Search for it, or take the way through the list of pages.</p>",
 	}))
-	all["search.json"] = newAnswer("search.json", s.index())
+	all.add("search.json", s.index())
 	s.addStatic(all)
 	for _, c := range protocol.Codes() {
-		all[fmt.Sprintf("errors/%d", int(c))] = answer{location: s.root + "errors/" + c.String()}
+		all.moved[fmt.Sprintf("errors/%d", int(c))] = s.root + "errors/" + c.String()
 	}
 	return all
 }
 
 // addStatic adds images and what the pages look like.
-func (s *site) addStatic(all map[string]answer) {
+func (s *site) addStatic(all *answers) {
 	for from, fsys := range map[string]embed.FS{"images": docs.Files, "assets": assets} {
 		err := fs.WalkDir(fsys, from, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || path.Ext(name) == ".html" {
@@ -280,7 +278,7 @@ func (s *site) addStatic(all map[string]answer) {
 			}
 			body, err := fsys.ReadFile(name)
 			if err == nil {
-				all[name] = newAnswer(name, body)
+				all.add(name, body)
 			}
 			return err
 		})

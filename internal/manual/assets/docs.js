@@ -29,7 +29,7 @@ if (current && current.offsetTop > pages.clientHeight) pages.scrollTop = current
 for (const block of document.querySelectorAll('.code')) {
   const button = document.createElement('button');
   button.type = 'button';
-  button.className = 'copy';
+  button.className = 'button small copy';
   button.textContent = 'Copy';
   button.addEventListener('click', async () => {
     const done = await navigator.clipboard.writeText(block.querySelector('code').textContent).then(() => true, () => false);

@@ -3,7 +3,7 @@ import { Channel, type PublishOptions } from './channel.js';
 import type { Devtools } from './devtools/index.js';
 import type { Dropped } from './drop.js';
 import { Emitter } from './emitter.js';
-import { ownError, StarlingError } from './errors.js';
+import { explainAt, ownError, StarlingError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
 import type { Keeping, KeepingHost } from './keeping.js';
 import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
@@ -409,6 +409,7 @@ export function createClient(options: ClientOptions = {}): Client {
   url.search = url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   url.protocol = url.protocol.replace('ws', 'http');
+  explainAt(url.href);
   return new Client(options, surroundings(options), remember(url.href), url.href);
 }
 
