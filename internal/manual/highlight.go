@@ -26,7 +26,7 @@ var grammars = func() map[string]*regexp.Regexp {
 	text := func(patterns ...string) string { return `(?P<s>` + strings.Join(patterns, "|") + `)` }
 	js := join(slashes, text(quoted, backtick), jsWords, number)
 	return map[string]*regexp.Regexp{
-		"js": js, "ts": js, "tsx": js,
+		"js": js, "ts": js, "tsx": js, "dts": js,
 		"html":   join(`(?P<c>(?s:<!--.*?-->))`, `(?P<k></?[a-z][\w-]*|/?>)`, text(quoted), jsWords, number),
 		"go":     join(slashes, text(quoted, "`[^`]*`"), goWords, number),
 		"sh":     join(hash, text(quoted), shWords),

@@ -220,7 +220,7 @@ func renderCode(w util.BufWriter, source []byte, node ast.Node, entering bool) (
 		line := n.Lines().At(i)
 		code.Write(line.Value(source))
 	}
-	label := map[string]string{"": "text", "sh": "shell", "js": "JavaScript", "ts": "TypeScript", "tsx": "TypeScript", "go": "Go", "json": "JSON", "yaml": "YAML", "html": "HTML", "python": "Python"}[lang]
+	label := map[string]string{"": "text", "sh": "shell", "js": "JavaScript", "ts": "TypeScript", "dts": "declaration", "wire": "WebSocket", "console": "shell", "tsx": "TypeScript", "go": "Go", "json": "JSON", "yaml": "YAML", "html": "HTML", "python": "Python"}[lang]
 	if label == "" {
 		label = lang
 	}

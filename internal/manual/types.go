@@ -102,7 +102,7 @@ func (m module) reference(types fs.FS) ([]byte, error) {
 func (d declaration) write(b *bytes.Buffer, here map[string]declaration) {
 	fmt.Fprintf(b, "## %s\n\n", d.name)
 	if d.kind != "class" && (d.kind != "interface" || len(d.members) == 0) {
-		fmt.Fprintf(b, "```ts\n%s\n```\n\n", strings.Join(d.code, "\n"))
+		fmt.Fprintf(b, "```dts\n%s\n```\n\n", strings.Join(d.code, "\n"))
 	}
 	if d.doc != "" {
 		fmt.Fprintf(b, "%s\n\n", linked(d.doc, here))
@@ -110,7 +110,7 @@ func (d declaration) write(b *bytes.Buffer, here map[string]declaration) {
 	for _, m := range d.members {
 		if d.kind == "class" {
 			fmt.Fprintf(b, "### %s.%s\n\n", d.name, m.name)
-			fmt.Fprintf(b, "```ts\n%s\n```\n\n", strings.Join(m.code, "\n"))
+			fmt.Fprintf(b, "```dts\n%s\n```\n\n", strings.Join(m.code, "\n"))
 			if m.doc != "" {
 				fmt.Fprintf(b, "%s\n\n", linked(m.doc, here))
 			}
