@@ -35,7 +35,7 @@ type rendered struct {
 
 // markdown renders texts of one documentation.
 type markdown struct {
-	root string         // where pages are, such as "/docs/"
+	root string          // where pages are, such as "/docs/"
 	page map[string]bool // which there are, by path
 	md   goldmark.Markdown
 }
@@ -91,10 +91,14 @@ func (m *markdown) render(file string, source []byte) (rendered, error) {
 	if err := m.md.Renderer().Render(&b, source, doc); err != nil {
 		return r, fmt.Errorf("render %s: %w", file, err)
 	}
-	out := strings.ReplaceAll(b.String(), "<table>", `<div class="table-wrap" tabindex="0" role="region" aria-label="Table"><table class="table">`)
+	out := emptyHead.ReplaceAllString(b.String(), "<td></td>")
+	out = strings.ReplaceAll(out, "<table>", `<div class="table-wrap" tabindex="0" role="group" aria-label="Table"><table class="table">`)
 	r.html = template.HTML(strings.ReplaceAll(out, "</table>", "</table></div>")) //nolint:gosec // made from our own texts, without their HTML
 	return r, nil
 }
+
+// emptyHead is the head of a column that has none. To a screen reader it is no head.
+var emptyHead = regexp.MustCompile(`<th(?: align="\w+")?></th>`)
 
 // resolve returns where a link leads: to a page here, to an image here, or to a
 // file in the repository.
@@ -224,7 +228,7 @@ func renderCode(w util.BufWriter, source []byte, node ast.Node, entering bool) (
 	if label == "" {
 		label = lang
 	}
-	_, _ = fmt.Fprintf(w, `<div class="code"><span class="lang" aria-hidden="true">%s</span><pre tabindex="0" role="region" aria-label="Code: %s"><code>%s</code></pre></div>`+"\n",
+	_, _ = fmt.Fprintf(w, `<div class="code"><span class="lang" aria-hidden="true">%s</span><pre tabindex="0" role="group" aria-label="Code: %s"><code>%s</code></pre></div>`+"\n",
 		html.EscapeString(label), html.EscapeString(label), highlight(lang, code.String()))
 	return ast.WalkSkipChildren, nil
 }

@@ -20,11 +20,11 @@ type (
 		} `json:"components"`
 	}
 	operation struct {
-		ID          string              `json:"operationId"`
-		Summary     string              `json:"summary"`
-		Description string              `json:"description"`
-		Parameters  []parameter         `json:"parameters"`
-		Body        content             `json:"requestBody"`
+		ID          string             `json:"operationId"`
+		Summary     string             `json:"summary"`
+		Description string             `json:"description"`
+		Parameters  []parameter        `json:"parameters"`
+		Body        content            `json:"requestBody"`
 		Responses   map[string]content `json:"responses"`
 	}
 	parameter struct {

@@ -211,11 +211,11 @@ func (s *site) arrange() {
 type view struct {
 	*page
 	Root, Home, Edit string
-	HTML                     template.HTML
-	Headings                 []heading
-	Groups                   []group
-	Children                 []*page // of the page, or of the one that leads to it
-	Prev, Next               *page
+	HTML             template.HTML
+	Headings         []heading
+	Groups           []group
+	Children         []*page // of the page, or of the one that leads to it
+	Prev, Next       *page
 }
 
 // Here tells whether a page of the navigation is the one that is shown.

@@ -35,7 +35,8 @@ export class Server {
     s.flags = flags;
     s.port = await freePort();
     s.data = await mkdtemp(path.join(tmpdir(), 'starling-e2e-'));
-    s.url = `http://127.0.0.1:${s.port}`;
+    const base = flags.indexOf('--base-path');
+    s.url = `http://127.0.0.1:${s.port}${base < 0 ? '' : flags[base + 1]}`;
     await s.run();
     return s;
   }
