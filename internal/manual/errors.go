@@ -22,8 +22,14 @@ type failure struct {
 // own are the errors that the client for browsers makes itself; a test compares
 // them with its source.
 var own = []failure{
-	{name: "closed"}, {name: "lost", retry: true}, {name: "timeout", retry: true}, {name: "token"},
-	{name: "overlap"}, {name: "overflow", retry: true}, {name: "expired"}, {name: "outbox"},
+	{name: "closed"},
+	{name: "lost", retry: true},
+	{name: "timeout", retry: true},
+	{name: "token"},
+	{name: "overlap"},
+	{name: "overflow", retry: true},
+	{name: "expired"},
+	{name: "outbox"},
 }
 
 // errorList returns all errors that have a page, by their codes, and last those
