@@ -1,4 +1,5 @@
-// Runs every block of code of the documentation and the README, as its reader would, against the real binary.
+// Runs every block of code of the documentation and the README, as its reader would, against the real binary; with arguments
+// only those whose place begins so: README.md, or docs/guides/auth.md:24.
 
 import { readdir, readFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,8 +49,10 @@ export function done(block, kind, trouble) {
 try {
   const all = await pages(server);
   const todo = [];
+  const only = process.argv.slice(2);
   for (const page of all) {
     for (const b of page.blocks) {
+      if (only.length > 0 && !only.some((place) => `${b.file}:${b.line}`.startsWith(place))) continue;
       if (b.lang === TEXT) counts.text++;
       else if (b.lang === 'dts') continue; // declarations, made from those that the compiler has written
       else if (b.how === 'excused') {
