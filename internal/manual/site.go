@@ -46,7 +46,8 @@ type site struct {
 }
 
 // outline is the order of the navigation, and what it calls the pages. Guides that
-// are not in it stand behind those that are, under their own titles.
+// are not in it stand behind those that are, under their own titles, and other texts
+// behind the last.
 var outline = []struct {
 	name  string
 	pages [][2]string
@@ -75,7 +76,7 @@ var outline = []struct {
 		{"errors", "Errors"},
 	}},
 	{"How it is made", [][2]string{
-		{"architecture", "Architecture"}, {"adr", "Decisions"}, {"benchmarks", "Benchmarks"}, {"soak", "Long runs"},
+		{"architecture", "Architecture"}, {"adr", "Decisions"}, {"benchmarks", "Benchmarks"}, {"scale", "Scale"}, {"soak", "Long runs"},
 	}},
 }
 
@@ -191,6 +192,25 @@ func (s *site) under(parent string) []*page {
 	return all
 }
 
+// unlisted returns the pages that the outline does not name, of those that one
+// asks for.
+func (s *site) unlisted(of func(*page) bool) []*page {
+	listed := map[string]bool{}
+	for _, o := range outline {
+		for _, entry := range o.pages {
+			listed[entry[0]] = true
+		}
+	}
+	var rest []*page
+	for _, p := range s.byPath {
+		if p.Parent == "" && !listed[p.Path] && of(p) {
+			rest = append(rest, p)
+		}
+	}
+	slices.SortFunc(rest, func(a, b *page) int { return strings.Compare(a.Label, b.Label) })
+	return rest
+}
+
 // arrange puts the pages in the order of the navigation.
 func (s *site) arrange() {
 	for _, o := range outline {
@@ -201,15 +221,11 @@ func (s *site) arrange() {
 				g.Pages = append(g.Pages, p)
 			}
 		}
-		if o.name == "Guides" {
-			var rest []*page
-			for _, p := range s.byPath {
-				if strings.HasPrefix(p.Path, "guides/") && !slices.Contains(g.Pages, p) {
-					rest = append(rest, p)
-				}
-			}
-			slices.SortFunc(rest, func(a, b *page) int { return strings.Compare(a.Label, b.Label) })
-			g.Pages = append(g.Pages, rest...)
+		switch o.name {
+		case "Guides":
+			g.Pages = append(g.Pages, s.unlisted(func(p *page) bool { return strings.HasPrefix(p.Path, "guides/") })...)
+		case "How it is made":
+			g.Pages = append(g.Pages, s.unlisted(func(p *page) bool { return !strings.Contains(p.Path, "/") })...)
 		}
 		s.groups = append(s.groups, g)
 		for _, p := range g.Pages {

@@ -167,7 +167,7 @@ export async function runScripts(context, blocks, done) {
   const contexts = new Set();
   const files = [];
   for (const [i, block] of blocks.entries()) if (block.lang !== 'html') files.push(await write(context, folder, block, i, contexts));
-  const troubles = await check(context, folder);
+  const troubles = files.length > 0 ? await check(context, folder) : new Map();
   for (const [file, own] of troubles) if (contexts.has(file.replace('.tsx', ''))) done({ file, line: 1, lang: 'ts', how: '' }, 'run', own.map((t) => `line ${t.line}: ${t.text}`).join('\n'));
   const { build } = await import('../../sdk/node_modules/esbuild/lib/main.js');
   const bundle = (name, platform) => build({
