@@ -4,7 +4,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 PKGS := ./...
 
-.PHONY: help run build test check fmt lint race e2e e2e-pages picture bench nats-bench soak clean sdk apps check-dist sdk-test apps-check
+.PHONY: help run build test check fmt lint race e2e e2e-pages test-docs test-install picture bench nats-bench soak clean sdk apps check-dist sdk-test apps-check
 .PHONY: ot-npm ot-vectors ot-fuzz ot-bench ot-sim
 
 help: ## list the targets
@@ -91,7 +91,13 @@ e2e: build sdk-test apps-check web/e2e/node_modules ## test the SDK, and the pag
 	$(MAKE) e2e-pages
 
 e2e-pages: build web/e2e/node_modules ## look at every page in a real Chromium: light and dark, narrow and wide, all open
-	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=120000 pages/*.test.js
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=300000 pages/*.test.js
+
+test-docs: build web/e2e/node_modules web/sdk/node_modules ## run every block of code in the documentation
+	cd web/e2e && node docs/run.js
+
+test-install: build web/e2e/node_modules ## install the client into fresh Vite and Next applications, and use it in Chromium
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 install/*.test.js
 
 picture: build web/e2e/node_modules ## take the README's picture anew
 	cd web/e2e && node picture.js ../../docs/images && node lab-picture.js ../../docs/images

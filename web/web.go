@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Both are made by Node and kept in the repository, so that Go builds without it:
@@ -130,17 +131,22 @@ func UI() http.Handler {
 	})
 }
 
-// SDK serves the client for browsers below /sdk/, to pages of any origin.
+// SDK serves the client for browsers below /sdk/, to pages of any origin, and as a
+// package for npm, which is packed when it is first asked for.
 func SDK() http.Handler {
 	sdk := mustLoad("dist/sdk")
+	packed := sync.OnceValue(mustPack)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		if !mayRead(w, r) {
 			return
 		}
 		f, ok := sdk[strings.TrimPrefix(r.URL.Path, "/sdk")]
+		if r.URL.Path == packagePath {
+			f, ok = packed(), true
+		}
 		if !ok {
-			http.Error(w, "The SDK is /sdk/starling.js, with its types beside it.", http.StatusNotFound)
+			http.Error(w, "The SDK is /sdk/starling.js, with its types beside it, and for npm /sdk/starling.tgz.", http.StatusNotFound)
 			return
 		}
 		f.serve(w, r)

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/starling-rt/starling"
+	"github.com/starling-rt/starling/internal/manual"
 	"github.com/starling-rt/starling/web"
 )
 
@@ -204,12 +205,13 @@ func (c *Config) pageURL(addr net.Addr) string {
 
 func routes(c *Config, server *starling.Server, m *metrics, a *apps) http.Handler {
 	mux := http.NewServeMux()
+	doors := explained(c.BasePath, server)
 	for _, path := range []string{"/ws", "/sse", "/poll", "/send"} {
-		mux.Handle(path, server)
+		mux.Handle(path, doors)
 	}
-	mux.Handle("/api/", m.traces.serve(server))
+	mux.Handle("/api/", m.traces.serve(doors))
 	if c.Dev {
-		mux.Handle("/dev/", server)
+		mux.Handle("/dev/", doors)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Starling-Version", Version())
@@ -229,18 +231,41 @@ func routes(c *Config, server *starling.Server, m *metrics, a *apps) http.Handle
 	}
 	mux.Handle("/sdk/", web.SDK())
 	mux.Handle("/ui/", web.UI())
+	docs := manual.Handler(c.BasePath)
+	mux.Handle("/docs", docs)
+	mux.Handle("/docs/", docs)
 	if c.Apps {
 		a.register(mux)
 		mux.Handle("/", web.Handler(c.BasePath))
 	} else {
 		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, http.StatusOK, "This is a Starling server ("+Version()+").\n\n"+
-				"WebSocket: /ws    Server-Sent Events: /sse?channel=NAME    long polling: /poll?channel=NAME\n\n"+
+				"WebSocket: /ws    Server-Sent Events: /sse?channel=NAME    long polling: /poll?channel=NAME\n"+
+				"documentation: /docs/    client for browsers: /sdk/starling.js, for npm: /sdk/starling.tgz\n\n"+
 				"Start it with --apps to have pages here that show what it does, and with --dev to let anonymous clients in.")
 		})
 	}
 	return below(c.BasePath, mux)
 }
+
+// explained serves what h serves, and has errors tell where their page is.
+func explained(base string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(explainer{w, base}, r)
+	})
+}
+
+// explainer tells where errors have their pages, to who answers with them.
+type explainer struct {
+	http.ResponseWriter
+	base string
+}
+
+// ErrorPage returns the path of an error's page.
+func (e explainer) ErrorPage(name string) string { return e.base + "/docs/errors/" + name }
+
+// Unwrap is for [http.ResponseController].
+func (e explainer) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
 // below serves what h serves below a path.
 func below(base string, h http.Handler) http.Handler {

@@ -35,7 +35,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/callback":  {ours: []string{"protocol", "internal/signed"}},
 	"internal/signed":    {},
 	"internal/api":       {ours: []string{"auth", "eventlog", "protocol", "internal/session", "internal/transport"}},
-	"internal/app":       {ours: []string{".", "apps/lab", "auth", "eventlog/natslog", "internal/config", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
+	"internal/app":       {ours: []string{".", "apps/lab", "auth", "eventlog/natslog", "internal/config", "internal/manual", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
 	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
 	"internal/doctor":    {ours: []string{"eventlog/natslog", "eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
@@ -43,6 +43,8 @@ var arrows = map[string]struct{ ours, others []string }{
 	"cmd/starling":       {ours: []string{"auth", "eventlog/natslog", "eventlog/pebblelog", "protocol", "internal/app", "internal/bench", "internal/benchdoc", "internal/client", "internal/doctor", "internal/migrate"}, others: []string{"github.com/alecthomas/kong"}},
 	"web":                {},
 	"apps/lab":           {ours: []string{".", "auth", "eventlog", "protocol"}},
+	"docs":               {},
+	"internal/manual":    {ours: []string{"docs", "internal/api", "protocol", "web"}, others: []string{"github.com/yuin/goldmark"}},
 	"internal/wheel":     {},
 	"internal/netpoll":   {ours: []string{"internal/wheel"}},
 	"internal/hub":       {ours: []string{"eventlog", "protocol", "internal/websocket"}},

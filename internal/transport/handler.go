@@ -197,7 +197,9 @@ func address(r *http.Request) string {
 	return host
 }
 
-// Refuse answers an HTTP request with an error: {"error":{"code","name","message","retry"}}.
+// Refuse answers an HTTP request with an error: {"error":{"code","name","message","retry"}},
+// and "docs", where the error's page is, if w or what it wraps has a method
+// ErrorPage that tells.
 func Refuse(w http.ResponseWriter, e *protocol.Error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -205,8 +207,27 @@ func Refuse(w http.ResponseWriter, e *protocol.Error) {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(e.Code.HTTP())
-	body := append(protocol.AppendError([]byte(`{"error":`), e), "}\n"...)
-	_, _ = w.Write(body) // the client may be gone
+	body := protocol.AppendError([]byte(`{"error":`), e)
+	if page := errorPage(w, e.Code); page != "" {
+		body = append(body[:len(body)-1], `,"docs":`...)
+		body = append(protocol.AppendString(body, page), '}')
+	}
+	_, _ = w.Write(append(body, "}\n"...)) // the client may be gone
+}
+
+// errorPage asks a ResponseWriter, and those that it wraps, where an error has its
+// page.
+func errorPage(w http.ResponseWriter, c protocol.Code) string {
+	for {
+		switch x := w.(type) {
+		case interface{ ErrorPage(name string) string }:
+			return x.ErrorPage(c.String())
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = x.Unwrap()
+		default:
+			return ""
+		}
+	}
 }
 
 // join is what a client of SSE or long polling asks for in its query.

@@ -3,7 +3,7 @@ import { type Channel, type ChannelHost, channelOf } from './channel.js';
 import type { Devtools } from './devtools/index.js';
 import type { Dropped } from './drop.js';
 import { emitter } from './emitter.js';
-import { ownError, refuse, StarlingError, textOfError } from './errors.js';
+import { explainAt, ownError, refuse, StarlingError, textOfError } from './errors.js';
 import type { ConnectionState, TransportName } from './machine.js';
 import type { Keeping } from './keeping.js';
 import { type ChannelPattern, fill, type PatternValues } from './pattern.js';
@@ -349,6 +349,7 @@ export function createClient(options: ClientOptions = {}): Client {
   url.search = url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   url.protocol = url.protocol.replace('ws', 'http');
+  explainAt(url.href);
   return clientOf(options, surroundings(options), remember(url.href), url.href);
 }
 

@@ -1,5 +1,13 @@
 import { codes, nameOf, type Refusal } from './protocol.js';
 
+/** The address of the server that was talked of last: its documentation has a page for each error. */
+let home = '';
+
+/** @internal Says where errors have their pages. */
+export function explainAt(url: string): void {
+  home = url;
+}
+
 /**
  * Why something was not done.
  *
@@ -14,6 +22,8 @@ export class StarlingError extends Error {
   readonly code: number;
   /** Whether the same may succeed later. */
   readonly retry: boolean;
+  /** The address of the page that says what the error means and what to do, on the server that the client was made for last. */
+  readonly docs: string;
 
   /** @internal */
   constructor(refusal: Refusal, options?: ErrorOptions) {
@@ -21,6 +31,7 @@ export class StarlingError extends Error {
     this.code = refusal.code;
     this.name = refusal.name || nameOf(refusal.code) || 'error';
     this.retry = refusal.retry;
+    this.docs = `${home}docs/errors/${this.name}`;
   }
 }
 

@@ -148,7 +148,10 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
     const ch = c.channel<string>(`large-${transport}`);
     const large = ch.publish('x'.repeat(3000));
     const small = ch.publish('x');
-    await expect(large).rejects.toMatchObject({ name: 'too_large', code: 4005 });
+    const error = await large.catch((e: unknown) => e);
+    if (!(error instanceof StarlingError)) throw new Error(`it was not refused: ${String(error)}`);
+    expect(error).toMatchObject({ name: 'too_large', code: 4005, docs: `${server.url}/docs/errors/too_large` });
+    expect(await (await fetch(error.docs)).text()).toContain('Error 4005');
     await small;
     expect(await server.kept(`large-${transport}`)).toEqual(['x']);
     c.disconnect();

@@ -12,4 +12,6 @@ export declare class StarlingError extends Error {
     readonly code: number;
     /** Whether the same may succeed later. */
     readonly retry: boolean;
+    /** The address of the page that says what the error means and what to do, on the server that the client was made for last. */
+    readonly docs: string;
 }

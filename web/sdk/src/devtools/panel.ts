@@ -19,8 +19,11 @@ function make<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: Readonl
 /** Frames may hold tokens, which are nothing for a screen that is shared. */
 const discreet = (text: string): string => text.replace(/("token":")[^"]*|([?&]token=)[^&\s]*/g, (_, json: string | undefined, query: string | undefined) => `${json ?? query}…`);
 
+/** Where there are no elements the module can be imported all the same, such as on a server that renders pages. */
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
 /** @internal */
-export class Panel extends HTMLElement {
+export class Panel extends Base {
   readonly #root = this.attachShadow({ mode: 'open' });
   readonly #state = make('output', { class: 'state', 'aria-live': 'polite' });
   readonly #facts = make('span', { class: 'facts' });
