@@ -56,6 +56,9 @@ async function visit(page, { context } = {}) {
   };
 }
 
+/** Chooses what has its label drawn over it, wherever the page moves it meanwhile. */
+const choose = (control) => control.evaluate((el) => el.click());
+
 const line = (name) => `[data-line=${name}]`;
 
 test('the three transports are measured side by side, and there is a verdict', async () => {
@@ -88,11 +91,11 @@ test('a delay is felt on its line, and a cut is mended', async () => {
 test('behind a corporate proxy a client that may choose falls back, and a burst comes through', async () => {
   const v = await visit('lab/transports?seed=9&rate=5');
   await v.says(line('auto'), (d) => d.state === 'connected' && d.transport === 'websocket', 'the client to choose WebSocket');
-  await v.tab.getByRole('switch', { name: 'A corporate proxy that knows no WebSockets' }).check({ force: true });
+  await choose(v.tab.getByRole('switch', { name: 'A corporate proxy that knows no WebSockets' }));
   await v.says(line('auto'), (d) => d.state === 'connected' && d.transport === 'sse', 'the client to fall back to SSE');
   await v.says(line('websocket'), (d) => d.state !== 'connected', 'the WebSocket to be refused');
   await v.tab.getByText('WebSocket does not get through at this moment.', { exact: false }).waitFor();
-  await v.tab.getByRole('switch', { name: '… and passes on only what is complete' }).check({ force: true });
+  await choose(v.tab.getByRole('switch', { name: '… and passes on only what is complete' }));
   await v.says(line('auto'), (d) => d.state === 'connected' && d.transport === 'poll', 'the client to fall back to polling');
   const had = Number((await v.read(line('auto'))).messages);
   await v.tab.getByRole('button', { name: 'Send a burst of 100' }).click();
@@ -137,7 +140,7 @@ test('a board is folded from its log, at any offset; undo and redo are appended'
   await v.tab.locator('.trail .undone').getByText('added “Count the birds” to todo').waitFor();
   await v.tab.getByRole('button', { name: 'Redo', exact: true }).first().click();
   await card.waitFor();
-  await v.tab.getByRole('radio', { name: 'Eve' }).check({ force: true });
+  await choose(v.tab.getByRole('radio', { name: 'Eve' }));
   await v.says('[data-entries]', (d) => Number(d.entries) >= 27, 'the log as another');
   await card.getByRole('button', { name: 'Move “Count the birds” to doing' }).click();
   await v.tab.locator('[data-column=doing] [data-card="Count the birds"]').waitFor();
@@ -147,7 +150,7 @@ test('a board is folded from its log, at any offset; undo and redo are appended'
   await v.tab.getByLabel('Folded up to entry').fill('1');
   await v.says('[data-entries]', (d) => d.at === '1', 'the past to be shown');
   assert.equal(await v.tab.locator('.board-card').count(), 1);
-  await v.tab.getByRole('radio', { name: '16×' }).check({ force: true });
+  await choose(v.tab.getByRole('radio', { name: '16×' }));
   await v.tab.getByRole('button', { name: 'Replay' }).click();
   await v.says('[data-entries]', (d) => Number(d.at) >= whole, 'the replay to come to the end');
   await card.waitFor();
@@ -172,7 +175,7 @@ test('after a cut, the end of the session and a while offline nothing is missing
   await v.tab.getByRole('button', { name: 'Connect now' }).click();
   await v.tab.locator('tbody tr', { hasText: 'the server ended the session' }).getByText('yes').waitFor();
   await live('after the end');
-  await v.tab.getByRole('radio', { name: '20 s' }).check({ force: true });
+  await choose(v.tab.getByRole('radio', { name: '20 s' }));
   await v.tab.getByRole('button', { name: 'Go offline' }).click();
   await v.says('[data-offset]', (d) => d.state !== 'connected', 'the network to be gone');
   await v.tab.getByRole('button', { name: 'Publish a burst of 100' }).click();
