@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -90,7 +91,7 @@ func (m module) reference(types fs.FS) ([]byte, error) {
 	}
 	for _, kind := range []string{"function", "class", "interface", "type", "const"} {
 		for _, name := range names {
-			if d := here[name]; d.kind == kind {
+			if d := here[name]; d.group() == kind {
 				d.write(&b, here)
 			}
 		}
@@ -98,17 +99,32 @@ func (m module) reference(types fs.FS) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// group is the kind that a declaration is shown as. What has methods is used like a
+// class, whatever it is made of.
+func (d declaration) group() string {
+	if d.kind == "interface" && slices.ContainsFunc(d.members, declaration.isMethod) {
+		return "class"
+	}
+	return d.kind
+}
+
+// isMethod tells a method from a property.
+func (d declaration) isMethod() bool {
+	rest := strings.TrimPrefix(d.code[0], d.name)
+	return strings.HasPrefix(rest, "(") || strings.HasPrefix(rest, "<")
+}
+
 // write appends a declaration as a section.
 func (d declaration) write(b *bytes.Buffer, here map[string]declaration) {
 	fmt.Fprintf(b, "## %s\n\n", d.name)
-	if d.kind != "class" && (d.kind != "interface" || len(d.members) == 0) {
+	if d.group() != "class" && (d.kind != "interface" || len(d.members) == 0) {
 		fmt.Fprintf(b, "```dts\n%s\n```\n\n", strings.Join(d.code, "\n"))
 	}
 	if d.doc != "" {
 		fmt.Fprintf(b, "%s\n\n", linked(d.doc, here))
 	}
 	for _, m := range d.members {
-		if d.kind == "class" {
+		if d.group() == "class" {
 			fmt.Fprintf(b, "### %s.%s\n\n", d.name, m.name)
 			fmt.Fprintf(b, "```dts\n%s\n```\n\n", strings.Join(m.code, "\n"))
 			if m.doc != "" {
@@ -116,7 +132,7 @@ func (d declaration) write(b *bytes.Buffer, here map[string]declaration) {
 			}
 		}
 	}
-	if d.kind == "interface" && len(d.members) > 0 {
+	if d.group() == "interface" && len(d.members) > 0 {
 		for _, m := range d.members {
 			fmt.Fprintf(b, "- `%s`", strings.Join(strings.Fields(strings.TrimSuffix(strings.Join(m.code, " "), ";")), " "))
 			if m.doc != "" {
@@ -138,7 +154,7 @@ func linked(doc string, here map[string]declaration) string {
 		switch {
 		case !ok:
 			return "`" + name + "`"
-		case rest != "" && d.kind == "class":
+		case rest != "" && d.group() == "class":
 			return "[`" + name + "`](#" + slug(name) + ")"
 		}
 		return "[`" + name + "`](#" + slug(first) + ")"
