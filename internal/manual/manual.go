@@ -22,6 +22,7 @@ var contentTypes = map[string]string{
 	".json": "application/json",
 	".md":   "text/markdown; charset=utf-8",
 	".png":  "image/png",
+	".webp": "image/webp",
 }
 
 // Handler serves the documentation at /docs and below. base is the path below

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -53,6 +54,7 @@ func newMarkdown(root string, page map[string]bool) *markdown {
 // render renders the text of a file; file is its path in the repository, from
 // which its links are meant.
 func (m *markdown) render(file string, source []byte) (rendered, error) {
+	source = pictureTag.ReplaceAll(source, []byte("![$2]($1)"))
 	doc := m.md.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(&ids{taken: map[string]bool{}}))))
 	var r rendered
 	var title ast.Node
@@ -77,7 +79,15 @@ func (m *markdown) render(file string, source []byte) (rendered, error) {
 			n.Destination = []byte(m.resolve(file, string(n.Destination)))
 			r.links = append(r.links, string(n.Destination))
 		case *ast.Image:
+			name := path.Join(path.Dir(file), string(n.Destination))
 			n.Destination = []byte(m.resolve(file, string(n.Destination)))
+			width, height, err := sizeOf(strings.TrimPrefix(name, "docs/"))
+			if err != nil {
+				return ast.WalkStop, fmt.Errorf("look at the picture %s: %w", name, err)
+			}
+			n.SetAttributeString("width", []byte(strconv.Itoa(width)))
+			n.SetAttributeString("height", []byte(strconv.Itoa(height)))
+			n.SetAttributeString("loading", []byte("lazy"))
 		}
 		return ast.WalkContinue, nil
 	})
@@ -96,6 +106,10 @@ func (m *markdown) render(file string, source []byte) (rendered, error) {
 	r.html = template.HTML(strings.ReplaceAll(out, "</table>", "</table></div>")) //nolint:gosec // made from our own texts, without their HTML
 	return r, nil
 }
+
+// pictureTag is a picture that is written as HTML, to tell how wide it is where the
+// text is read without these pages.
+var pictureTag = regexp.MustCompile(`<img src="([^"]+)" alt="([^"]*)"(?: width="\d+")?>`)
 
 // emptyHead is the head of a column that has none. To a screen reader it is no head.
 var emptyHead = regexp.MustCompile(`<th(?: align="\w+")?></th>`)

@@ -65,6 +65,7 @@ var outline = []struct {
 		{"guides/cluster", "Several nodes"},
 		{"guides/crdt-engine", "CRDT engine"},
 		{"guides/ot-engine", "OT engine"},
+		{"guides/design-system", "Design system"},
 	}},
 	{"Reference", [][2]string{
 		{"api/client", "JavaScript API"},

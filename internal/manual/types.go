@@ -38,6 +38,7 @@ var (
 	exported  = regexp.MustCompile(`export (?:type )?\{([^}]*)\} from '([^']+)'`)
 	beginning = regexp.MustCompile(`^(?:export )?(?:declare )?(?:abstract )?(class|interface|type|function|const) (\w+)`)
 	member    = regexp.MustCompile(`^(?:static |readonly |get |set |declare )*(?:\[Symbol\.(\w+)\]|'?(\w+)'?)`)
+	method    = regexp.MustCompile(`^\w+(?:<[^(]*>)?\(`)
 	reference = regexp.MustCompile(`\{@link ([\w.]+)\}`)
 	tag       = regexp.MustCompile(`(?m)^@(typeParam|param) (\w+) ?-? ?`)
 )
@@ -91,7 +92,7 @@ func (m module) reference(types fs.FS) ([]byte, error) {
 	}
 	for _, kind := range []string{"function", "class", "interface", "type", "const"} {
 		for _, name := range names {
-			if d := here[name]; d.group() == kind {
+			if d := here[name]; d.kind == kind {
 				d.write(&b, here)
 			}
 		}
@@ -99,32 +100,24 @@ func (m module) reference(types fs.FS) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// group is the kind that a declaration is shown as. What has methods is used like a
-// class, whatever it is made of.
-func (d declaration) group() string {
-	if d.kind == "interface" && slices.ContainsFunc(d.members, declaration.isMethod) {
-		return "class"
-	}
-	return d.kind
-}
-
-// isMethod tells a method from a property.
-func (d declaration) isMethod() bool {
-	rest := strings.TrimPrefix(d.code[0], d.name)
-	return strings.HasPrefix(rest, "(") || strings.HasPrefix(rest, "<")
+// acts tells whether it is a thing with methods, each of which is a section, and
+// not a list of fields.
+func (d declaration) acts() bool {
+	return d.kind == "class" || d.kind == "interface" &&
+		slices.ContainsFunc(d.members, func(m declaration) bool { return method.MatchString(m.code[0]) })
 }
 
 // write appends a declaration as a section.
 func (d declaration) write(b *bytes.Buffer, here map[string]declaration) {
 	fmt.Fprintf(b, "## %s\n\n", d.name)
-	if d.group() != "class" && (d.kind != "interface" || len(d.members) == 0) {
+	if !d.acts() && (d.kind != "interface" || len(d.members) == 0) {
 		fmt.Fprintf(b, "```dts\n%s\n```\n\n", strings.Join(d.code, "\n"))
 	}
 	if d.doc != "" {
 		fmt.Fprintf(b, "%s\n\n", linked(d.doc, here))
 	}
 	for _, m := range d.members {
-		if d.group() == "class" {
+		if d.acts() {
 			fmt.Fprintf(b, "### %s.%s\n\n", d.name, m.name)
 			fmt.Fprintf(b, "```dts\n%s\n```\n\n", strings.Join(m.code, "\n"))
 			if m.doc != "" {
@@ -132,7 +125,7 @@ func (d declaration) write(b *bytes.Buffer, here map[string]declaration) {
 			}
 		}
 	}
-	if d.group() == "interface" && len(d.members) > 0 {
+	if d.kind == "interface" && !d.acts() && len(d.members) > 0 {
 		for _, m := range d.members {
 			fmt.Fprintf(b, "- `%s`", strings.Join(strings.Fields(strings.TrimSuffix(strings.Join(m.code, " "), ";")), " "))
 			if m.doc != "" {
@@ -154,7 +147,7 @@ func linked(doc string, here map[string]declaration) string {
 		switch {
 		case !ok:
 			return "`" + name + "`"
-		case rest != "" && d.group() == "class":
+		case rest != "" && d.acts():
 			return "[`" + name + "`](#" + slug(name) + ")"
 		}
 		return "[`" + name + "`](#" + slug(first) + ")"

@@ -30,9 +30,9 @@ export function parse(file, markdown) {
   let mark = null;
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i];
-    if (line.startsWith('<!-- test')) {
+    if (/^ *<!-- test/.test(line)) {
       const from = i;
-      let text = line;
+      let text = line.trim();
       while (!text.endsWith('-->')) text += `\n${lines[++i]}`;
       mark = comment(text, `${file}:${from + 1}`);
       if (mark.page) {
