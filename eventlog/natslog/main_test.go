@@ -106,7 +106,12 @@ func harness(c *natstest.Cluster, cached bool) logtest.Harness {
 }
 
 // On one server, which some of the tests kill.
-func TestConformance(t *testing.T) { logtest.Run(t, harness(one, false)) }
+func TestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("with the cache it is run all the same")
+	}
+	logtest.Run(t, harness(one, false))
+}
 
 // The same with a cache for what is read.
 func TestConformanceWithCache(t *testing.T) { logtest.Run(t, harness(one, true)) }
