@@ -93,7 +93,7 @@ e2e: build sdk-test apps-check web/e2e/node_modules ## test the SDK, and the pag
 	$(MAKE) e2e-pages
 
 e2e-pages: build web/e2e/node_modules ## look at every page in a real Chromium: light and dark, narrow and wide, all open
-	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=300000 pages/*.test.js
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 pages/*.test.js
 
 test-docs: build web/e2e/node_modules web/sdk/node_modules ## run every block of code in the documentation
 	cd web/e2e && node docs/run.js

@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 
 /** In bytes, gzip: for what a page loads that makes a client. What it shall come down to, and what it may be meanwhile. */
 const AIM = 15_000;
-const BUDGET = 16_200;
+const BUDGET = 16_050;
 
 const code = await readFile(new URL('../dist/starling.js', import.meta.url));
 const gzip = gzipSync(code, { level: 9 }).length;

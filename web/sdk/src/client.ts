@@ -106,6 +106,7 @@ export interface Client {
 
 /** @internal */
 export function clientOf(options: ClientOptions, env: Environment, memory: Memory, base: string): Client {
+  explainAt(base);
   const events = emitter<ClientEvents & { frame: Frame }>();
   const channels = new Map<string, { readonly channel: Channel; readonly subscription: Subscription }>();
   const { timeout = 10_000, maxQueued = 1000, onFrame, onDrop } = options;
@@ -349,7 +350,6 @@ export function createClient(options: ClientOptions = {}): Client {
   url.search = url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   url.protocol = url.protocol.replace('ws', 'http');
-  explainAt(url.href);
   return clientOf(options, surroundings(options), remember(url.href), url.href);
 }
 

@@ -1,12 +1,12 @@
 import { codes, nameOf, type Refusal } from './protocol.js';
 
-/** The address of the server that was talked of last: its documentation has a page for each error. */
-let home = '';
+/** Where the errors have their pages: with the server that a client was made for last. */
+let pages = '';
 
-/** @internal Says where errors have their pages. */
-export function explainAt(url: string): void {
-  home = url;
-}
+/** @internal Says where the server is. */
+export const explainAt = (url: string): void => {
+  pages = `${url}docs/errors/`;
+};
 
 /**
  * Why something was not done.
@@ -31,7 +31,7 @@ export class StarlingError extends Error {
     this.code = refusal.code;
     this.name = refusal.name || nameOf(refusal.code) || 'error';
     this.retry = refusal.retry;
-    this.docs = `${home}docs/errors/${this.name}`;
+    this.docs = pages + this.name;
   }
 }
 
