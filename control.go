@@ -186,9 +186,9 @@ func (s *Server) revoke(more map[string]revocation) {
 	}
 }
 
-// listen obeys the control channel until the server is closed.
-func (s *Server) listen(ctx context.Context) {
-	var since protocol.Position // where to go on after a failure
+// listen obeys what comes on the control channel after a position, until the server is
+// closed.
+func (s *Server) listen(ctx context.Context, since protocol.Position) {
 	for ctx.Err() == nil {
 		err := s.sessions.Follow(ctx, session.FollowQuery{Channel: controlChannel, Since: since}, func(f *session.Followed) error {
 			if at, err := protocol.ParseSince(f.Position()); err == nil {

@@ -99,25 +99,26 @@ func TestRevokingOthers(t *testing.T) {
 	w.hears(`"id":2,"result"`)
 }
 
-// An order that comes while the control channel cannot be followed is obeyed later.
+// An order that comes after the start, while the control channel is not followed yet or
+// cannot be, is obeyed later.
 func TestOrdersDuringAFailure(t *testing.T) {
 	faulty := logtest.NewFaulty(memory.New(memory.Options{}))
 	hooked := logtest.Hook(faulty)
 	for nth := range 2 { // at the start, and when the control channel is first followed
 		faulty.Fail(logtest.CallList, nth+1, eventlog.ErrUnavailable)
 	}
-	head := hooked.BlockAfter(logtest.CallHead, "$control") // at the first follow
+	follow := hooked.Block(logtest.CallWatch, "$control")
 	s, url := newServer(t, withTokens(starling.Options{Engine: hooked, Namespaces: everything}))
 	w := dial(t, url)
 	w.say(`{"type":"connect","id":1}`)
 	id := w.hears(`"id":1,"result"`)
 	_, id, _ = strings.Cut(id, `"session":"`)
 	id, _, _ = strings.Cut(id, `"`)
-	head.Wait()
-	head.Release()
+	follow.Wait()
 	if err := s.Disconnect(t.Context(), starling.Target{Session: id}, "Bye."); err != nil {
 		t.Fatal(err)
 	}
+	follow.Release()
 	if got := w.ends(); !strings.Contains(got, "4109") {
 		t.Errorf("got %s", got)
 	}

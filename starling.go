@@ -274,12 +274,20 @@ const startTimeout = 15 * time.Second
 func (s *Server) start(o *Options) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := s.loadRevocations(ctx); err != nil {
+	// What is ordered from here on concerns the sessions that are to come, some of which
+	// may be there before the control channel is followed.
+	var since protocol.Position
+	head, err := s.log.Head(ctx, controlChannel)
+	if err == nil {
+		since, _ = protocol.ParseSince(protocol.EncodePosition(controlChannel, head.Epoch, head.Offset))
+		err = s.loadRevocations(ctx)
+	}
+	if err != nil {
 		// Whoever listens tries again; until then no token is accepted.
 		s.logger.Warn("it is not known yet what is revoked", "err", err)
 	}
 	ctx, s.cancel = context.WithCancel(context.Background())
-	s.wg.Go(func() { s.listen(ctx) })
+	s.wg.Go(func() { s.listen(ctx, since) })
 	s.webhooks.start(s, o)
 }
 
