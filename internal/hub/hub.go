@@ -196,7 +196,8 @@ type Join struct {
 
 	Filter protocol.Filter
 	Slow   protocol.SlowPolicy
-	Worker int // the listener's
+	Worker int  // the listener's
+	Inside bool // it is this program itself that asks: no client is counted as recovered
 }
 
 // Subscribe makes a subscription of l to a channel or a wildcard, and tells
@@ -241,7 +242,7 @@ func (h *Hub) Subscribe(ctx context.Context, name string, l Listener, j Join) (s
 		recovered = false
 	}
 	switch {
-	case !j.Resume || c.wildcard:
+	case !j.Resume || c.wildcard || j.Inside:
 	case recovered:
 		h.stats.recovered.Add(1)
 	default:

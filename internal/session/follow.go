@@ -67,7 +67,7 @@ func (sv *Server) Follow(ctx context.Context, q FollowQuery, f func(*Followed) e
 		return refused
 	}
 	j := joinSince(q.Channel, q.Since)
-	j.Filter, j.Slow = q.Filter, q.Slow
+	j.Filter, j.Slow, j.Inside = q.Filter, q.Slow, true
 	sub, recovered, refused := s.make(e, j)
 	if refused != nil {
 		return refused
