@@ -1,12 +1,10 @@
 package natslog_test
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/eventlog/natslog"
 	"github.com/starling-rt/starling/internal/natstest"
+	"github.com/starling-rt/starling/internal/procstat"
 )
 
 // lazily is how servers sync while they are filled; synced makes them sync every
@@ -101,7 +100,11 @@ func layoutRow(t *testing.T, what string, c *natstest.Cluster, o natslog.Options
 	open(t, o)
 	opening := time.Since(start)
 	eventually(t, time.Minute, "the engine is connected again", func() bool { return e.Health(t.Context()) == nil })
-	memory, disk := resident(t, m.PID()), onDisk(t, m.Dir)
+	memory, err := procstat.Resident(m.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := onDisk(t, m.Dir)
 	l := eventlog.New(e)
 	i := 0
 	calls := func(call func(channel string) error) string {
@@ -186,32 +189,11 @@ func coldReads(t *testing.T) string {
 // cpuOf returns the CPU time that a process has used.
 func cpuOf(t *testing.T, pid int) time.Duration {
 	t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	used, err := procstat.CPU(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The name, in parentheses, may hold anything.
-	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
-	return time.Duration(user+system) * tick
-}
-
-// resident returns how many bytes of memory a process has.
-func resident(t *testing.T, pid int) int64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(raw))[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
+	return used
 }
 
 func onDisk(t *testing.T, dir string) (bytes int64) {

@@ -36,7 +36,8 @@ var arrows = map[string]struct{ ours, others []string }{
 	"internal/signed":    {},
 	"internal/api":       {ours: []string{"auth", "eventlog", "protocol", "internal/session", "internal/transport"}},
 	"internal/app":       {ours: []string{".", "apps/lab", "auth", "eventlog/natslog", "internal/config", "internal/manual", "protocol", "web"}, others: []string{"github.com/prometheus/client_golang", "github.com/cockroachdb/pebble/v2/vfs", "go.opentelemetry.io/otel"}},
-	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
+	"internal/procstat":  {},
+	"internal/bench":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/client", "internal/procstat"}, others: []string{"github.com/cockroachdb/pebble/v2"}}, // Pebble alone is the floor
 	"internal/config":    {others: []string{"github.com/goccy/go-yaml"}},
 	"internal/doctor":    {ours: []string{"eventlog/natslog", "eventlog/pebblelog", "internal/app", "internal/client"}, others: []string{"github.com/cockroachdb/pebble/v2/vfs"}},
 	"internal/client":    {ours: []string{"internal/websocket", "protocol"}},
@@ -76,7 +77,7 @@ var arrows = map[string]struct{ ours, others []string }{
 	},
 	"internal/migrate":     {ours: []string{"eventlog", "eventlog/pebblelog", "internal/webhook"}},
 	"internal/natstest":    {others: []string{"github.com/nats-io/nats.go"}},
-	"internal/clustertest": {ours: []string{"internal/natstest"}, others: []string{"github.com/nats-io/nats.go"}},
+	"internal/clustertest": {ours: []string{"internal/natstest", "internal/procstat"}, others: []string{"github.com/nats-io/nats.go"}},
 	"internal/netlab":      {others: []string{"golang.org/x/sys/unix"}}, // namespaces, TUN devices and mounts
 	"internal/faulttest":   {},
 

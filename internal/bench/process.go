@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/starling-rt/starling/internal/procstat"
 )
 
 // process is a server under test.
@@ -82,16 +84,7 @@ func (p *process) stop() {
 
 // cpu returns the CPU time that the process has used.
 func (p *process) cpu() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("read the server's CPU time: %w", err)
-	}
-	// The name, in parentheses, may hold anything.
-	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
-	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+	return procstat.CPU(p.cmd.Process.Pid)
 }
 
 // rss returns the resident memory of the process after a garbage collection, in
@@ -104,12 +97,7 @@ func (p *process) rss() (int64, error) {
 		}
 		res.Body.Close()
 	}
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(raw))[1], 10, 64)
-	return pages * int64(os.Getpagesize()), err
+	return procstat.Resident(p.cmd.Process.Pid)
 }
 
 // peak returns the most memory that the process has had, in bytes.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/starling-rt/starling/internal/natstest"
+	"github.com/starling-rt/starling/internal/procstat"
 )
 
 // Options say what to start. The zero value is three nodes on three servers.
@@ -124,23 +124,10 @@ func (c *Cluster) CPU() (all time.Duration, err error) {
 		pids = append(pids, m.PID())
 	}
 	for _, pid := range pids {
-		used, e := cpuOf(pid)
+		used, e := procstat.CPU(pid)
 		all, err = all+used, errors.Join(err, e)
 	}
 	return all, err
-}
-
-func cpuOf(pid int) (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// The name, in parentheses, may hold anything.
-	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
-	return time.Duration(user+system) * tick, errors.Join(err1, err2)
 }
 
 // logs returns the last that the nodes and the servers have said.
