@@ -22,6 +22,11 @@
 //	P.live.NS.REST.r                      records
 //	P.live.NS.REST.s                      signals, of slots and those that are not kept
 //
+// and nodes speak to each other on
+//
+//	P.node.NAME                           what a node is asked (see Ask)
+//	P.beat                                that it lives (see Attend)
+//
 // A node has one core NATS subscription for each channel that is watched, and
 // none on a stream: JetStream has no consumers here.
 //

@@ -35,16 +35,23 @@ type Engine struct {
 	rooms  rooms
 	cache  *recordcache.Cache // nil: there is none
 
+	link link
+
 	closed atomic.Bool
 	life   context.Context // ends when the engine is closed
 	end    context.CancelFunc
 	work   sync.WaitGroup // all goroutines of the engine
+}
 
+// link is what goes by the connection's being lost and found.
+type link struct {
 	// reconnected says that there is a new connection.
 	reconnected chan struct{}
 	// whole is closed when the streams were looked after since the connection was
 	// lost last.
 	whole atomic.Pointer[chan struct{}]
+	// attending is what Attend has made, nil if nothing.
+	attending atomic.Pointer[attendance]
 }
 
 var _ eventlog.Engine = (*Engine)(nil)
@@ -55,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("open NATS: %w", err)
 	}
-	e := &Engine{opts: o, policies: o.Policies, log: o.Logger, reconnected: make(chan struct{}, 1)}
+	e := &Engine{opts: o, policies: o.Policies, log: o.Logger, link: link{reconnected: make(chan struct{}, 1)}}
 	e.life, e.end = context.WithCancel(context.Background())
 	if err := e.start(ctx); err != nil {
 		e.end()
@@ -124,13 +131,16 @@ func (e *Engine) disconnected(_ *nats.Conn, err error) {
 		e.log.Warn("the connection to NATS is lost", "err", err)
 		e.send.hurry("")
 		broken := make(chan struct{})
-		e.whole.Store(&broken)
+		e.link.whole.Store(&broken)
+		if a := e.link.attending.Load(); a != nil {
+			a.disconnected()
+		}
 	}
 }
 
 // wholeAgain waits, for a while, until the streams were looked after.
 func (e *Engine) wholeAgain(ctx context.Context) error {
-	whole := *e.whole.Load()
+	whole := *e.link.whole.Load()
 	select {
 	case <-whole:
 		return nil
@@ -154,10 +164,13 @@ func (e *Engine) wholeAgain(ctx context.Context) error {
 func (e *Engine) connectedAgain() {
 	e.log.Info("connected to NATS again", "server", e.nc.ConnectedServerName())
 	select {
-	case e.reconnected <- struct{}{}:
+	case e.link.reconnected <- struct{}{}:
 	default:
 	}
 	e.watch.resync()
+	if a := e.link.attending.Load(); a != nil {
+		a.want() // the others hear of us, and we of ourselves
+	}
 }
 
 func (e *Engine) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -186,10 +199,10 @@ func (e *Engine) mend() {
 		select {
 		case <-e.life.Done():
 			return
-		case <-e.reconnected:
+		case <-e.link.reconnected:
 		}
 		for pause := mendPause; e.life.Err() == nil; pause = min(2*pause, maxMendPause) {
-			broken := e.whole.Load()
+			broken := e.link.whole.Load()
 			// Who has no leader does not answer.
 			ctx, cancel := context.WithTimeout(e.life, mendTimeout+time.Duration(len(e.parts))*mendEach)
 			_, err := e.ensure(ctx, len(e.parts))
@@ -214,7 +227,7 @@ func (e *Engine) mend() {
 func (e *Engine) markWhole(broken *chan struct{}) {
 	whole := make(chan struct{})
 	close(whole)
-	if e.whole.CompareAndSwap(broken, &whole) && broken != nil {
+	if e.link.whole.CompareAndSwap(broken, &whole) && broken != nil {
 		select {
 		case <-*broken: // it was
 		default:

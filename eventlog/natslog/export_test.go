@@ -1,9 +1,18 @@
 package natslog
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // OptionsOf returns the options of an engine, to open another like it.
 func OptionsOf(e *Engine) Options { return e.opts }
+
+// WithTick returns options of an engine whose time passes faster for attendance.
+func WithTick(o Options, tick time.Duration) Options {
+	o.tick = tick
+	return o
+}
 
 // LiveQueueDepth is how many deliveries wait for slow sinks.
 const LiveQueueDepth = liveQueueDepth

@@ -60,6 +60,8 @@ type Options struct {
 	// beyond them, an append is refused. Default 16,384 records, 64 MiB.
 	MaxInFlight      int
 	MaxInFlightBytes int64
+
+	tick time.Duration // of attendance; default tickEvery
 }
 
 const (
@@ -106,6 +108,9 @@ func (o *Options) complete() error {
 	}
 	if o.AppendTimeout <= 0 {
 		o.AppendTimeout = 15 * time.Second
+	}
+	if o.tick <= 0 {
+		o.tick = tickEvery
 	}
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = 16_384
