@@ -132,7 +132,9 @@ func (o *Options) connect(handlers ...nats.Option) (*nats.Conn, error) {
 		// What is published while there is no connection fails at once, so that
 		// it is known that it was not stored.
 		nats.ReconnectBufSize(-1),
-		nats.PingInterval(3 * time.Second),
+		// A server that hangs, or has been cut off, is left after 4 to 6 s: soon enough
+		// for the next one to pass on that this node lives before others take it for dead.
+		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.FlusherTimeout(5 * time.Second),
 		nats.Timeout(5 * time.Second),
