@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/starling-rt/starling/auth"
+	"github.com/starling-rt/starling/eventlog"
 	"github.com/starling-rt/starling/internal/proxies"
 	"github.com/starling-rt/starling/internal/session"
 	"github.com/starling-rt/starling/internal/transport"
@@ -130,6 +131,11 @@ func equal(a, b reflect.Value) bool {
 func (o *Options) check() error {
 	if o.Limits.MaxMessage > protocol.MaxMessageBytes {
 		return fmt.Errorf("starling: MaxMessage is %d, more than %d", o.Limits.MaxMessage, protocol.MaxMessageBytes)
+	}
+	if o.Node != "" {
+		if err := eventlog.CheckNode(o.Node); err != nil {
+			return fmt.Errorf("starling: Node: %w", err)
+		}
 	}
 	if err := o.Namespaces.check(); err != nil {
 		return fmt.Errorf("starling: %w", err)

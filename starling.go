@@ -7,7 +7,6 @@
 package starling
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -84,8 +83,8 @@ type Options struct {
 	// Hub is the memory and the pace of fan-out. Default: see [Tuning].
 	Hub Tuning
 
-	// Node is the name of this node, the beginning of its session ids.
-	// Default "n1".
+	// Node is the name of this node, the beginning of its session ids: 1 to 64 bytes
+	// without dots and spaces. Default "n1".
 	Node string
 	// Logger hears what operators should know. Default: slog.Default().
 	Logger *slog.Logger
@@ -128,6 +127,7 @@ type Server struct {
 	sessions   *session.Server
 	transports *transport.Handler
 	api        *api.Handler
+	cluster    *cluster
 	mux        *http.ServeMux
 	logger     *slog.Logger
 
@@ -203,6 +203,7 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	})
 	if err := s.join(o, engine); err != nil {
 		s.sessions.Close()
+		s.transports.Wait()
 		s.hub.Close()
 		return err
 	}
@@ -214,15 +215,6 @@ func (s *Server) open(o *Options, engine eventlog.Engine) error {
 	}
 	s.start(o)
 	return nil
-}
-
-// join has the nodes of a cluster pass each other the requests of their sessions.
-func (s *Server) join(o *Options, engine eventlog.Engine) error {
-	peers, several := engine.(transport.Peers)
-	if !several {
-		return nil
-	}
-	return s.transports.Join(peers, cmp.Or(o.Node, session.DefaultNode))
 }
 
 // newPolicy makes what decides about clients, and in development what makes tokens
@@ -431,6 +423,7 @@ func (s *Server) Shutdown(ctx context.Context, over time.Duration) error {
 	s.sessions.Close()
 	s.wg.Wait()
 	s.transports.Wait()
+	s.cluster.leave()
 	s.hub.Close()
 	s.callbacks.close()
 	s.webhooks.close()

@@ -130,8 +130,8 @@ func (s *Settings) Config(file *File) (Config, error) {
 			p.add("tls.cert", "--tls-cert", "%v", err)
 		}
 	}
-	if s.Node == "" || strings.ContainsAny(s.Node, ". \t\n") {
-		p.add("node", "--node", "%q is no name of a node: letters and digits, without dots", s.Node)
+	if s.Node == "" || (starling.Options{Node: s.Node}).Check() != nil {
+		p.add("node", "--node", "%q is no name of a node: at most 64 letters and digits, without dots", s.Node)
 	}
 	if min := int64(natslog.MinCacheBytes); s.NATS.CacheBytes != 0 && s.NATS.CacheBytes < min {
 		p.add("nats.cacheBytes", "--nats-cache-bytes", "%d is less than %d; set nats.cache (--nats-cache) to none for no cache", s.NATS.CacheBytes, min)

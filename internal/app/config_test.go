@@ -134,6 +134,7 @@ func TestConfigThatIsWrong(t *testing.T) {
 		"empty key":        {"", func(s *Settings) { s.APIKey = []string{""} }, `--api-key: a key is empty`},
 		"key file":         {"", func(s *Settings) { s.APIKeyFile = os.DevNull }, `--api-key-file: there is no key in`},
 		"node":             {"", func(s *Settings) { s.Node = "a.b" }, `--node: "a.b" is no name`},
+		"long node":        {"", func(s *Settings) { s.Node = strings.Repeat("n", 65) }, `is no name of a node: at most 64`},
 		"message":          {"", func(s *Settings) { s.Limits.Message = 1 << 30 }, `--limit-message: 1073741824 is more than`},
 		"jwks":             {"", func(s *Settings) { s.Tokens.JWKS = []string{"file:///x"} }, `--token-jwks: this `},
 		"empty token file": {"", func(s *Settings) { s.Tokens.HMACSecretFile = []string{os.DevNull} }, `--token-hmac-secret-file: there is nothing in`},

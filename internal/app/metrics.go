@@ -102,6 +102,8 @@ func (m *metrics) serve(server *starling.Server) {
 	gauge("channels", "Channels that somebody follows on this node.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Channels) })
 	gauge("subscriptions", "Subscriptions on this node.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.Subscriptions) })
 	gauge("tail_bytes", "Bytes of the newest publications held in memory.", func(s *starling.Server) float64 { st, _ := s.Stats(); return float64(st.TailBytes) })
+	gauge("cluster_nodes", "Nodes of the cluster that this one knows to be here, itself among them.", func(s *starling.Server) float64 { return float64(len(s.ClusterStats().Nodes)) })
+	counter("cluster_deaths", "Nodes that were gone without having said goodbye.", func(s *starling.Server) float64 { return float64(s.ClusterStats().Died) })
 	counter("callbacks_asked", "Questions that were sent to the application.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Asked) })
 	counter("callbacks_failed", "Questions whose answer could not be used.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Failed) })
 	counter("callbacks_spared", "Questions that were not sent because others failed or waited.", func(s *starling.Server) float64 { return float64(s.CallbackStats().Spared) })
