@@ -227,7 +227,7 @@ func monitorOf(t *testing.T, m *natstest.Member) string {
 	return "http://" + strings.TrimSpace(addr)
 }
 
-// doctor sees a server that is away.
+// doctor sees a server that is away, and hears nodes.
 func TestDoctorLooksAtNATS(t *testing.T) {
 	c := natstest.Start(t, 3, natstest.Options{Config: "http: 127.0.0.1:-1\n"})
 	p := onNATS(t, c, "a")
@@ -237,15 +237,17 @@ func TestDoctorLooksAtNATS(t *testing.T) {
 	}
 	soon(t, "all is well", func() bool {
 		out, err := look()
-		return err == nil && strings.Count(out, "JetStream is on") == 3 && strings.Contains(out, "17, of 3 replicas each") && !strings.Contains(out, "clock")
+		return err == nil && strings.Count(out, "JetStream is on") == 3 && strings.Contains(out, "17, of 3 replicas each") && !strings.Contains(out, "clock") &&
+			strings.Contains(out, "ok    nodes: 1 heard in ") && strings.Contains(out, "s: a (since 20")
 	})
 	out, err := look("--nats-monitor", monitorOf(t, c.Members[0]))
 	if err != nil || !strings.Contains(out, "what is acknowledged is synced") || strings.Contains(out, "sync_interval") {
 		t.Errorf("with a monitoring port: got %v\n%s", err, out)
 	}
 	c.Members[1].Kill()
+	p.kill()
 	out, err = look()
-	if err == nil || !strings.Contains(out, "FAIL") || strings.Count(out, "JetStream is on") != 2 {
-		t.Errorf("a server is away: %v\n%s", err, out)
+	if err == nil || !strings.Contains(out, "FAIL") || strings.Count(out, "JetStream is on") != 2 || !strings.Contains(out, "skip  nodes: none was heard in ") {
+		t.Errorf("a server is away, and the node: %v\n%s", err, out)
 	}
 }

@@ -259,3 +259,17 @@ func TestAttendRefuses(t *testing.T) {
 		t.Errorf("an engine that is closed: got %v", err)
 	}
 }
+
+// Who inspects a cluster hears its nodes, also two of one name, and is none.
+func TestInspectHearsNodes(t *testing.T) {
+	o := fresh(one)
+	b, a, twin, gone := attend(t, "b", o), attend(t, "a", o), attend(t, "a", o), attend(t, "c", o)
+	gone.Leave()
+	s, err := natslog.Inspect(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []eventlog.Node{a.Self(), twin.Self(), b.Self()}; !slices.Equal(s.Nodes, want) || s.Listened < 2*time.Second {
+		t.Errorf("heard %v in %v, want %v", s.Nodes, s.Listened, want)
+	}
+}

@@ -1,14 +1,20 @@
 package natslog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/starling-rt/starling/eventlog"
 )
 
 // State is what there is of a cluster, as far as it can be seen over connections of
@@ -19,6 +25,10 @@ type State struct {
 	Streams []StreamState // those of the log; none before the first start
 	// StreamsErr says why the streams are not known, nil if they are.
 	StreamsErr error
+	// Nodes are those that were heard, by name, while it Listened. Two of one name are
+	// one that was restarted meanwhile, or two that should not have one.
+	Nodes    []eventlog.Node
+	Listened time.Duration
 }
 
 // ServerState is one server. Err says what is wrong with it, nil if nothing is.
@@ -40,7 +50,8 @@ type StreamState struct {
 }
 
 // Inspect looks at each server that the options name or that these tell of, and at
-// the streams, without changing any. It fails if there is no connection at all.
+// the streams, and listens for nodes, without changing any. It fails if there is no
+// connection at all.
 func Inspect(ctx context.Context, o Options) (s State, err error) {
 	if err := o.complete(); err != nil {
 		return s, fmt.Errorf("inspect NATS: %w", err)
@@ -50,6 +61,10 @@ func Inspect(ctx context.Context, o Options) (s State, err error) {
 		return s, fmt.Errorf("inspect NATS: %w", err)
 	}
 	defer nc.Close()
+	heard, err := o.listen(nc)
+	if err != nil {
+		return s, fmt.Errorf("inspect NATS: %w", err)
+	}
 	s.Cluster = nc.ConnectedClusterName()
 	urls := slices.Clone(o.URLs)
 	for _, u := range nc.DiscoveredServers() {
@@ -85,7 +100,45 @@ func Inspect(ctx context.Context, o Options) (s State, err error) {
 		one.Told = info.CachedInfo().TimeStamp
 	}
 	slices.SortFunc(s.Streams, func(a, b StreamState) int { return strings.Compare(a.Name, b.Name) })
+	s.Nodes, s.Listened = heard(ctx)
 	return s, nil
+}
+
+// listenFor is how long Inspect listens at least: every node beats within that.
+const listenFor = beatTicks*tickEvery + tickEvery
+
+// listen begins to hear nodes. heard waits until all that live must have been heard,
+// and returns who was, and for how long it listened.
+func (o *Options) listen(nc *nats.Conn) (heard func(context.Context) ([]eventlog.Node, time.Duration), err error) {
+	var mu sync.Mutex
+	known := map[eventlog.Node]bool{}
+	_, err = nc.Subscribe(o.beatSubject(), func(m *nats.Msg) {
+		b, err := parseBeat(m.Data)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil:
+			o.Logger.Debug("a heartbeat is not understood", "err", err)
+		case b.kind == beatLeaves:
+			delete(known, b.node)
+		case len(known) < maxNodes:
+			known[b.node] = true
+		}
+	})
+	begun := time.Now()
+	return func(ctx context.Context) (all []eventlog.Node, listened time.Duration) {
+		rest := time.NewTimer(listenFor - time.Since(begun))
+		defer rest.Stop()
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.SortedFunc(maps.Keys(known), func(a, b eventlog.Node) int {
+			return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Incarnation, b.Incarnation))
+		}), time.Since(begun)
+	}, err
 }
 
 // inspectServer looks at one server, over a connection of its own.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/starling-rt/starling/eventlog/natslog"
@@ -67,4 +68,22 @@ func (r *Report) cluster(ctx context.Context, urls []string, creds string) {
 	case bad == 0:
 		r.good("streams", "%d, of %d replicas each, all are well", len(s.Streams), s.Streams[0].Replicas)
 	}
+	r.nodes(&s)
+}
+
+// nodes tells which nodes were heard.
+func (r *Report) nodes(s *natslog.State) {
+	listened := s.Listened.Round(100 * time.Millisecond)
+	if len(s.Nodes) == 0 {
+		r.add(Finding{Skipped, "nodes", fmt.Sprintf("none was heard in %v", listened), "Each that runs says so every 2 s. Do they use these servers?"})
+		return
+	}
+	var all []string
+	for i, n := range s.Nodes {
+		all = append(all, fmt.Sprintf("%s (since %s)", n.Name, time.Unix(0, n.Incarnation).UTC().Format("2006-01-02 15:04:05 MST")))
+		if i > 0 && s.Nodes[i-1].Name == n.Name {
+			r.add(Finding{Unsure, "node " + n.Name, "two of that name were heard", "It was started anew this moment, or two nodes have one name: give each its own."})
+		}
+	}
+	r.good("nodes", "%d heard in %v: %s", len(all), listened, strings.Join(all, ", "))
 }
