@@ -22,6 +22,7 @@ import (
 func TestAcrossNodes(t *testing.T) {
 	h := newHooked(t)
 	c := clustertest.Start(t, clustertest.Options{Together: true, ArgsOf: h.config})
+	t.Run("who is here", func(t *testing.T) { whoIsHere(t, c) })
 	first := publish(t, c.Nodes[0], "c", "1")
 	for _, n := range c.Nodes {
 		if again := publish(t, n, "c", "1"); !again.Duplicate || again.Position != first.Position {
