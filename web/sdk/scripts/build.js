@@ -4,8 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { minify } from 'terser';
+import { rolldown } from 'rolldown';
 import { exposed, short, shortened } from './names.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -13,23 +12,33 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** What a page gets from the server's /sdk/, and so what is kept beside the sources. */
 export const served = fileURLToPath(new URL('../../dist/sdk', import.meta.url));
 
+/** What every browser of the last years knows. */
+const target = 'es2022';
+
 /** What is built: each stands for itself, and loads the others only by their names. */
 const entries = { starling: 'src/index.ts', react: 'src/react/index.ts', testing: 'src/testing/index.ts', devtools: 'src/devtools/index.ts', outbox: 'src/keeping.ts' };
 
-/** Leaves what is an entry of its own out, and names it as it is called beside. */
+/**
+ * Leaves what is an entry of its own out, and names it as it is called beside.
+ *
+ * @type {import('rolldown').Plugin}
+ */
 const apart = {
   name: 'apart',
-  /** @param {import('esbuild').PluginBuild} build */
-  setup(build) {
-    for (const [name, source] of Object.entries(entries)) {
-      const file = `${root}${source}`;
-      build.onResolve({ filter: /^\./ }, ({ path: to, resolveDir, kind }) => {
-        if (kind === 'entry-point' || path.resolve(resolveDir, to).replace(/\.js$/, '.ts') !== file) return undefined;
-        return { path: `./${name}.js`, external: true };
-      });
-    }
+  resolveId(to, from) {
+    if (!from) return null;
+    const file = path.resolve(path.dirname(from), to).replace(/\.js$/, '.ts');
+    const entry = Object.entries(entries).find(([, source]) => file === root + source);
+    return entry ? { id: `./${entry[0]}.js`, external: true } : null;
   },
 };
+
+/**
+ * Puts the modules of an entry together.
+ *
+ * @param {keyof typeof entries} name
+ */
+export const bundled = (name) => rolldown({ input: { [name]: root + entries[name] }, platform: 'browser', tsconfig: false, transform: { target }, external: ['react'], plugins: [apart] });
 
 /**
  * Builds into a folder.
@@ -38,34 +47,20 @@ const apart = {
  */
 export async function buildInto(folder) {
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: Object.entries(entries).map(([out, file]) => ({ in: file, out })),
-    outdir: folder,
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-    sourcemap: 'external',
-    mangleProps: shortened,
-    mangleCache: short,
-    legalComments: 'none',
-    external: ['react'],
-    plugins: [apart],
-  });
-  for (const { path: file, text } of outputFiles.filter((f) => f.path.endsWith('.js'))) {
-    const map = outputFiles.find((f) => f.path === `${file}.map`)?.text ?? '';
-    // esbuild alone makes the core 600 bytes (gzip) more.
-    const small = await minify(text, {
-      module: true,
-      ecma: 2020,
-      compress: { passes: 3, pure_getters: true, unsafe_arrows: true },
-      format: { preamble: '/* Starling, @starling-rt/client. Apache 2.0. */' },
-      sourceMap: { content: map },
+  for (const name of /** @type {(keyof typeof entries)[]} */ (Object.keys(entries))) {
+    const bundle = await bundled(name);
+    await bundle.write({
+      dir: folder,
+      sourcemap: 'hidden',
+      comments: false,
+      postBanner: '/* Starling, @starling-rt/client. Apache 2.0. */',
+      minify: {
+        compress: { target, treeshake: { propertyReadSideEffects: false } },
+        mangle: true,
+        mangleProps: { include: shortened, cache: short },
+      },
     });
-    await writeFile(file, `${small.code}\n`);
-    await writeFile(`${file}.map`, String(small.map));
+    await bundle.close();
   }
   execFileSync('npx', ['tsc', '-p', 'tsconfig.types.json', '--outDir', `${folder}/types`], { cwd: root, stdio: 'inherit' });
   const wrong = exposed([...(await contents(`${folder}/types`)).values()].join('\n'));

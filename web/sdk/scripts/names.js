@@ -20,7 +20,7 @@ export const short = {
   follow: 'ue', say: 've', configure: 'we', changed: 'xe', rank: 'ye',
 };
 
-/** The names, as esbuild wants them. */
+/** The names, as the build wants them. */
 export const shortened = new RegExp(`^(${Object.keys(short).join('|')})$`);
 
 /**

@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { bundled } from './build.js';
 
 /** In bytes, gzip: for what a page loads that makes a client. What it shall come down to, and what it may be meanwhile. */
 const AIM = 15_000;
@@ -17,10 +17,11 @@ for (const name of await readdir(new URL('../dist/', import.meta.url))) {
 }
 console.log(`starling.js: ${code.length} bytes, gzip ${gzip} (budget ${BUDGET}, aim ${AIM}), brotli ${brotli}`);
 if (gzip > BUDGET) {
-  console.error(`That is ${gzip - BUDGET} bytes too many. What is in it:`);
-  const { metafile } = await build({ entryPoints: ['src/index.ts'], bundle: true, minify: true, format: 'esm', target: 'es2022', write: false, metafile: true, external: ['./keeping.js', './devtools/index.js'] });
-  for (const output of Object.values(metafile.outputs)) {
-    for (const [name, { bytesInOutput }] of Object.entries(output.inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput)) console.error(`${String(bytesInOutput).padStart(7)} ${name}`);
-  }
+  console.error(`That is ${gzip - BUDGET} bytes too many. What is in it, before it is made small:`);
+  const bundle = await bundled('starling');
+  const { output: [{ modules }] } = await bundle.generate();
+  await bundle.close();
+  const parts = Object.entries(modules).sort(([, a], [, b]) => b.renderedLength - a.renderedLength);
+  for (const [file, { renderedLength }] of parts) console.error(`${String(renderedLength).padStart(7)} ${file.split('/src/')[1]}`);
   process.exit(1);
 }
