@@ -89,8 +89,11 @@ export interface Wire {
 /** @internal */
 export type Connect = (place: Place, on: Listener, env: Environment) => Wire;
 
+/** @internal What is asked in an address. */
+export type Query = Readonly<Record<string, string | readonly string[]>>;
+
 /** @internal The address of a door of the server. */
-export function address(base: string, door: string, query: Readonly<Record<string, string | readonly string[]>> = {}): string {
+export function address(base: string, door: string, query: Query = {}): string {
   const url = new URL(door, base);
   for (const [name, value] of Object.entries(query)) {
     for (const one of typeof value === 'string' ? [value] : value) if (one) url.searchParams.append(name, one);
@@ -100,6 +103,9 @@ export function address(base: string, door: string, query: Readonly<Record<strin
 
 /** @internal */
 export const ended = (kind: End['kind'], message: string, after?: number): End => ({ kind, code: 0, message, retry: true, after });
+
+/** @internal The end of a wire that broke, or could not be opened. */
+export const broken = (transport: TransportName, opened: boolean, message = opened ? 'The connection was lost.' : `The connection over ${transport} could not be opened.`, after?: number): End => ended(opened ? 'lost' : 'unreachable', message, after);
 
 /** @internal The end of a wire that the server refused. */
 export const endOf = ({ code, message, retry }: Refusal, after?: number): End => ({ kind: code === codes.draining ? 'draining' : 'refused', code, message, retry, after });

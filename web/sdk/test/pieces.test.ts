@@ -7,7 +7,7 @@ import { type Outlet, publisher, randomKey } from '../src/publisher.js';
 import { signaller } from '../src/signaller.js';
 import { subscribing } from '../src/subscription.js';
 import { tokensOf } from '../src/tokens.js';
-import { StreamReader } from '../src/transports/sse.js';
+import { streamReader } from '../src/transports/sse.js';
 import type { Environment } from '../src/wire.js';
 
 const env: Environment = {
@@ -285,7 +285,7 @@ describe('tokens', () => {
 
 test.each([1, 2, 3, 7, 1000])('an event stream is read in pieces of %i characters', (size) => {
   const text = 'retry: 1500\r\n\r\n: a comment\n\nid: P1\nevent: session\ndata: {"a":1}\n\ndata: one\ndata:two\rdata\n\n\r\nevent: none\n\nid: P2\r\ndata: x\r\n\r\n';
-  const reader = new StreamReader();
+  const reader = streamReader();
   const events = [];
   for (let i = 0; i < text.length; i += size) events.push(...reader.take(text.slice(i, i + size)));
   expect(events).toEqual([

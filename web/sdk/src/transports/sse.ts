@@ -1,7 +1,6 @@
 import { parseObject, type Refusal, readMessage, refusalOf } from '../protocol.js';
-import { upstream } from '../upstream.js';
-import { type Connect, endOf, ended } from '../wire.js';
-import { ask, read } from './http.js';
+import { type Connect, endOf } from '../wire.js';
+import { overHttp } from './http.js';
 
 /** @internal One event of a stream. */
 export interface StreamEvent {
@@ -11,46 +10,46 @@ export interface StreamEvent {
 }
 
 /** @internal Reads an event stream (WHATWG HTML, 9.2.6) as it comes, in pieces. */
-export class StreamReader {
-  #rest = '';
-  #name = '';
-  #id = '';
-  #data: string[] = [];
+export interface StreamReader {
   /** The last `retry` that was said, in milliseconds. */
   retry: number | undefined;
-
   /** Returns the events that are complete with this piece. */
-  take(piece: string): StreamEvent[] {
-    const events: StreamEvent[] = [];
-    const text = this.#rest + piece;
-    // A lone CR at the end may be half of a CRLF.
-    const lines = text.split(/\r\n|\n|\r(?!$)/);
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line === '') {
-        if (this.#data.length > 0) events.push({ name: this.#name || 'message', id: this.#id, data: this.#data.join('\n') });
-        this.#name = '';
-        this.#id = '';
-        this.#data = [];
-        continue;
-      }
-      const [, field, value = ''] = /^([^:]*)(?::\x20?(.*))?$/s.exec(line) ?? [];
-      if (field === 'data') this.#data.push(value);
-      else if (field === 'event') this.#name = value;
-      else if (field === 'id') this.#id = value;
-      else if (field === 'retry' && /^\d+$/.test(value)) this.retry = Number(value);
-    }
-    return events;
-  }
+  take(piece: string): StreamEvent[];
 }
 
-/** @internal A session over Server-Sent Events: down by one response that does not end, up by POST /send. */
+/** @internal */
+export function streamReader(): StreamReader {
+  let rest = '';
+  let name = '';
+  let id = '';
+  let data = '';
+  const self: StreamReader = {
+    retry: undefined,
+    take(piece) {
+      const events: StreamEvent[] = [];
+      // A lone CR at the end may be half of a CRLF.
+      const lines = (rest + piece).split(/\r\n|\n|\r(?!$)/);
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const [, field, value = ''] = /^([^:]*)(?::\x20?(.*))?$/s.exec(line) ?? [];
+        if (!line) {
+          if (data) events.push({ name: name || 'message', id, data: data.slice(0, -1) });
+          name = id = data = '';
+        } else if (field === 'data') data += `${value}\n`;
+        else if (field === 'event') name = value;
+        else if (field === 'id') id = value;
+        else if (field === 'retry' && /^\d+$/.test(value)) self.retry = Number(value);
+      }
+      return events;
+    },
+  };
+  return self;
+}
+
+/** @internal A session over Server-Sent Events: down by one response that does not end. */
 export const sseWire: Connect = (place, on, env) => {
-  const cut = new AbortController();
-  const { signal } = cut;
-  const up = upstream(place.base, on, env, signal);
-  const stream = new StreamReader();
-  let opened = false;
+  const wire = overHttp('sse', place, on, env);
+  const stream = streamReader();
   let settled = false;
   let refusal: Refusal | null = null;
 
@@ -65,9 +64,8 @@ export const sseWire: Connect = (place, on, env) => {
     const m = object && readMessage(object);
     if (!m) return;
     if (m.type === 'session') {
-      opened = true;
       on.open(m.session);
-      up.open(m.session);
+      wire.open(m.session);
     } else {
       if (m.type !== 'reset' && !settled) {
         settled = true;
@@ -80,9 +78,9 @@ export const sseWire: Connect = (place, on, env) => {
 
   const run = async (): Promise<void> => {
     try {
-      const response = await ask('sse', { channel: place.channels, since: place.since, keep: '1' }, place, on, env, signal);
+      const response = await wire.ask('sse', { channel: place.channels, since: place.since, keep: '1' });
       if (response.status !== 200 || !response.body) {
-        await read(response, on, false);
+        await wire.read(response);
         return;
       }
       const reader = response.body.getReader();
@@ -92,7 +90,7 @@ export const sseWire: Connect = (place, on, env) => {
         if (done) break;
         on.heard();
         for (const event of stream.take(decoder.decode(value, { stream: true }))) {
-          if (signal.aborted) return;
+          if (wire.signal.aborted) return;
           tell(event);
         }
       }
@@ -100,8 +98,8 @@ export const sseWire: Connect = (place, on, env) => {
       // It was cut, here or there.
     }
     if (refusal) on.end(endOf(refusal, stream.retry));
-    else on.end(opened ? ended('lost', 'The stream has ended.') : ended('unreachable', 'The stream could not be opened.'));
+    else wire.fail();
   };
   void run();
-  return { asks: true, send: up.send, backlog: up.backlog, close: () => cut.abort() };
+  return wire;
 };

@@ -1,5 +1,5 @@
 import { parseObject, readMessage, refusalFrom } from '../protocol.js';
-import { address, type Connect, endOf, ended, type Wire } from '../wire.js';
+import { address, broken, type Connect, endOf, ended, type Wire } from '../wire.js';
 
 const OPEN = 1;
 
@@ -33,7 +33,7 @@ export const webSocketWire: Connect = (place, on, env) => {
   socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
     if (back) on.end(ended('draining', 'The server is going away.', Math.max(0, back - env.now())));
     else if (code >= 4000 && code < 5000) on.end(endOf(refusalFrom(code, reason)));
-    else on.end(opened ? ended('lost', reason || 'The connection was lost.') : ended('unreachable', 'The WebSocket could not be opened.'));
+    else on.end(broken('websocket', opened, reason || undefined));
   };
   socket.onerror = () => {}; // the close that follows says what there is to say
   return {
