@@ -12,7 +12,7 @@ export const short = {
   subscription: 'D', cursor: 'e', take: 'E', failures: 'f', serial: 'F', joins: 'g', storage: 'G', raw: 'h',
   settled: 'H', wanted: 'i', forget: 'I', visible: 'j', moved: 'J', renewable: 'k', wire: 'K', ladder: 'l', probes: 'L',
   subscriptions: 'm', sync: 'M', current: 'N', link: 'o', kept: 'O', base: 'p', patience: 'P', forgot: 'q',
-  informed: 'Q', asks: 'r', latency: 'R', backlog: 's', probe: 'S', rung: 't', covers: 'T', env: 'u', renew: 'U',
+  informed: 'Q', asks: 'r', latency: 'R', backlog: 's', rung: 't', covers: 'T', env: 'u', renew: 'U',
   early: 'v', shares: 'V', trouble: 'w', forsake: 'W', told: 'x', settle: 'X', drained: 'y', given: 'Y', doubles: 'z',
   joined: 'Z', tamper: 'ae', asked: 'be', tell: 'ce', frames: 'Ce', resumed: 'de', isWildcard: 'ee', ownError: 'Ee',
   restore: 'fe', alone: 'ge', isPlain: 'he', fresh: 'ie', company: 'ke', flush: 'le', shared: 'me', complained: 'ne',

@@ -68,15 +68,16 @@ export interface Try {
 export type Link =
   | { readonly name: 'idle' }
   | { readonly name: 'authorizing' }
-  | { readonly name: 'connecting'; readonly tries: readonly Try[] }
-  | { readonly name: 'connected'; readonly live: Try; readonly since: number; readonly session: string; readonly probe: Try | null; readonly probes: number }
-  | { readonly name: 'waiting'; readonly until: number; readonly ms: number; readonly reason: Reason }
-  | { readonly name: 'disconnected'; readonly why: 'asked' | 'page hidden' }
-  | { readonly name: 'failed'; readonly reason: Reason };
+  | { readonly name: 'connecting' }
+  | { readonly name: 'connected'; readonly live: Try; readonly since: number; readonly session: string; readonly probes: number }
+  // Of these all is told.
+  | Extract<ConnectionState, { readonly name: 'waiting' | 'disconnected' | 'failed' }>;
 
 /** @internal */
 export interface Machine {
   readonly link: Link;
+  /** The wires that are being opened: one after the other, or one that is to take the place of the live one. */
+  readonly tries: readonly Try[];
   /** How many attempts have failed, since a connection held. */
   readonly failures: number;
   /** Why the connection before ended. */
@@ -145,7 +146,7 @@ const UPGRADE_MOST = 15 * 60_000;
 /** @internal */
 export function machine(ladder: readonly TransportName[], renewable: boolean, remembered: TransportName | null): Machine {
   const rung = remembered === null ? 0 : Math.max(0, ladder.indexOf(remembered));
-  return { link: { name: 'idle' }, failures: 0, reason: null, ladder, rung, renewable, renewals: 0, forgot: false, serial: 0 };
+  return { link: { name: 'idle' }, tries: [], failures: 0, reason: null, ladder, rung, renewable, renewals: 0, forgot: false, serial: 0 };
 }
 
 type Step = [Machine, Effect[]];
@@ -154,17 +155,18 @@ type Step = [Machine, Effect[]];
 export function reduce(m: Machine, event: Happening, at: Surroundings): Step {
   const { link } = m;
   const stay: Step = [m, []];
+  const look: Step = [m, link.name === 'connected' ? [{ do: 'check' }] : []];
   const active = link.name !== 'idle' && link.name !== 'disconnected' && link.name !== 'failed';
   switch (event.type) {
     case 'connect':
-      if (link.name === 'waiting') return start({ ...anew(m), renewals: 0, reason: link.reason });
-      return active ? stay : start({ ...anew(m), renewals: 0 });
+      if (link.name === 'waiting') return start({ ...anew(m), reason: link.reason });
+      return active ? stay : start(anew(m));
     case 'disconnect':
-      return become(m, { name: 'disconnected', why: 'asked' });
+      return become(m, { name: 'disconnected', reason: 'asked' });
     case 'suspend':
-      return active ? become(m, { name: 'disconnected', why: 'page hidden' }) : stay;
+      return active ? become(m, { name: 'disconnected', reason: 'page hidden' }) : stay;
     case 'resume':
-      return link.name === 'disconnected' && link.why === 'page hidden' ? start(anew(m)) : stay;
+      return link.name === 'disconnected' && link.reason === 'page hidden' ? start(anew(m)) : stay;
     case 'use': {
       const changed = { ...m, ladder: event.ladder, rung: 0 };
       return active ? start(anew(changed)) : [changed, []];
@@ -176,80 +178,67 @@ export function reduce(m: Machine, event: Happening, at: Surroundings): Step {
     case 'opened':
       return opened(m, event.id, event.session, at);
     case 'ended':
-      if (link.name === 'connecting') return attemptEnded(m, link, event.id, event.end, at);
-      return link.name === 'connected' ? wireEnded(m, link, event.id, event.end, at) : stay;
+      return link.name === 'connected' && link.live.id === event.id ? wireEnded(m, link, event.end, at) : attemptEnded(m, event.id, event.end, at);
     case 'slow':
-      return link.name === 'connecting' && link.tries.at(-1)?.id === event.id ? next(m, link.tries) : stay;
+      return link.name === 'connecting' && m.tries.at(-1)?.id === event.id ? next(m) : stay;
     case 'due':
       return link.name === 'waiting' ? start(m) : stay;
     case 'upgrade':
-      return link.name === 'connected' ? upgrade(m, link) : stay;
+      // A higher rung beside the one that works; on the first it is NaN, above which there is none.
+      return link.name === 'connected' && m.tries.length === 0 ? open(m, link.probes % link.live.rung, { ...link, probes: link.probes + 1 }) : stay;
     case 'wake':
       if (link.name === 'waiting' || (link.name === 'connecting' && event.anew)) return start(m);
-      if (link.name === 'connected' && event.anew) return start({ ...m, reason: { kind: 'silent', code: 0, message: 'The machine slept, or the network has changed.' } });
-      return [m, link.name === 'connected' ? [{ do: 'check' }] : []];
+      return link.name === 'connected' && event.anew ? start({ ...m, reason: { kind: 'silent', code: 0, message: 'The machine slept, or the network has changed.' } }) : look;
     case 'offline':
-      return [m, link.name === 'connected' ? [{ do: 'check' }] : []];
+      return look;
   }
 }
 
-const anew = (m: Machine): Machine => ({ ...m, failures: 0, reason: null });
+const anew = (m: Machine): Machine => ({ ...m, failures: 0, renewals: 0, reason: null });
 
-/** What closes the wires of a link, except one. */
-function closing(link: Link, except = 0): Effect[] {
-  const wires = link.name === 'connecting' ? link.tries : link.name === 'connected' ? [link.live, link.probe] : [];
-  return [{ do: 'cancel' }, ...wires.flatMap((t): Effect[] => (t && t.id !== except ? [{ do: 'close', id: t.id }] : []))];
+/** What closes the wires that there are, except one. */
+function closing({ link, tries }: Machine, except = 0): Effect[] {
+  const wires = link.name === 'connected' ? [link.live, ...tries] : tries;
+  return [{ do: 'cancel' }, ...wires.filter((t) => t.id !== except).map(({ id }): Effect => ({ do: 'close', id }))];
 }
 
 /** Gives the wires up that there are. */
-const become = (m: Machine, link: Link, ...effects: Effect[]): Step => [{ ...m, link }, [...closing(m.link), ...effects]];
+const become = (m: Machine, link: Link, ...effects: Effect[]): Step => [{ ...m, link, tries: [] }, [...closing(m), ...effects]];
+
+/** A step before which something else is done. */
+const after = (effects: Effect[], [m, more]: Step): Step => [m, [...effects, ...more]];
 
 function start(m: Machine, token: TokenReason = 'connect'): Step {
   return m.renewable ? become(m, { name: 'authorizing' }, { do: 'authorize', reason: token }) : climb(m);
 }
 
-function climb(m: Machine): Step {
-  const [stepped, effects] = next(m, []);
-  return [stepped, [...closing(m.link), ...effects]];
-}
+const climb = (m: Machine): Step => after(closing(m), next({ ...m, tries: [] }));
 
 /** Tries the next rung beside those that are tried, if there is one. */
-function next(m: Machine, tries: readonly Try[]): Step {
-  const last = tries.at(-1);
-  const rung = last ? last.rung + 1 : m.rung;
+function next(m: Machine): Step {
+  const last = m.tries.at(-1);
+  return open(m, last ? last.rung + 1 : m.rung, { name: 'connecting' });
+}
+
+/** Opens a wire, if the ladder has this rung. */
+function open(m: Machine, rung: number, link: Link): Step {
   const transport = m.ladder[rung];
   if (!transport) return [m, []];
   const id = m.serial + 1;
-  return [{ ...m, serial: id, link: { name: 'connecting', tries: [...tries, { id, rung }] } }, [{ do: 'open', id, transport }]];
+  return [{ ...m, serial: id, link, tries: [...m.tries, { id, rung }] }, [{ do: 'open', id, transport }]];
 }
 
 function opened(m: Machine, id: number, session: string, at: Surroundings): Step {
-  const { link } = m;
-  const tries = link.name === 'connecting' ? link.tries : link.name === 'connected' ? [link.probe] : [];
-  const live = tries.find((t) => t?.id === id);
+  const live = m.tries.find((t) => t.id === id);
   if (!live) return [m, []];
   const { rung } = live;
-  const effects: Effect[] = [...closing(link, id), { do: 'live', id }, { do: 'remember', transport: m.ladder[rung] ?? null }];
+  const effects: Effect[] = [...closing(m, id), { do: 'live', id }, { do: 'remember', transport: m.ladder[rung] ?? null }];
   if (rung > 0) effects.push({ do: 'timer', ms: UPGRADE, type: 'upgrade' });
-  const failures = link.name === 'connecting' ? m.failures : 0;
-  return [{ ...m, rung, failures, forgot: false, link: { name: 'connected', live, since: at.now, session, probe: null, probes: 0 } }, effects];
+  const failures = m.link.name === 'connected' ? 0 : m.failures;
+  return [{ ...m, rung, failures, forgot: false, tries: [], link: { name: 'connected', live, since: at.now, session, probes: 0 } }, effects];
 }
 
-/** Tries a higher rung beside the one that works. */
-function upgrade(m: Machine, link: Link & { name: 'connected' }): Step {
-  const rung = link.probes % link.live.rung; // NaN on the first, above which there is none
-  const transport = m.ladder[rung];
-  if (!transport || link.probe) return [m, []];
-  const id = m.serial + 1;
-  return [{ ...m, serial: id, link: { ...link, probe: { id, rung }, probes: link.probes + 1 } }, [{ do: 'open', id, transport }]];
-}
-
-function wireEnded(m: Machine, link: Link & { name: 'connected' }, id: number, end: End, at: Surroundings): Step {
-  if (link.probe?.id === id) {
-    const ms = Math.min(UPGRADE_MOST, UPGRADE * 2 ** link.probes);
-    return [{ ...m, link: { ...link, probe: null } }, [{ do: 'close', id }, { do: 'timer', ms, type: 'upgrade' }]];
-  }
-  if (link.live.id !== id) return [m, []];
+function wireEnded(m: Machine, link: Link & { name: 'connected' }, end: End, at: Surroundings): Step {
   const held = at.now - link.since >= HELD;
   const kept = held ? { ...m, failures: 0, renewals: 0 } : m;
   if (end.kind === 'refused') return refused(kept, end, at);
@@ -260,34 +249,28 @@ function wireEnded(m: Machine, link: Link & { name: 'connected' }, id: number, e
   return wait({ ...kept, rung }, end, at);
 }
 
-function attemptEnded(m: Machine, link: Link & { name: 'connecting' }, id: number, end: End, at: Surroundings): Step {
-  const gone = link.tries.find((t) => t.id === id);
+function attemptEnded(m: Machine, id: number, end: End, at: Surroundings): Step {
+  const link = { ...m.link }; // another, so that it is told
+  const gone = m.tries.find((t) => t.id === id);
   if (!gone) return [m, []];
-  if (end.kind === 'refused' || end.kind === 'draining') return refused(m, end, at);
   const close: Effect = { do: 'close', id };
-  const tries = link.tries.filter((t) => t.id !== id);
-  if (link.tries.at(-1)?.id === id && m.ladder[gone.rung + 1]) {
-    const [stepped, effects] = next(m, link.tries);
-    const now = stepped.link as Link & { name: 'connecting' };
-    return [{ ...stepped, link: { ...now, tries: now.tries.filter((t) => t.id !== id) } }, [close, ...effects]];
-  }
-  if (tries.length > 0) return [{ ...m, link: { ...link, tries } }, [close]];
+  const rest = { ...m, link, tries: m.tries.filter((t) => t !== gone) };
+  if (link.name === 'connected') return [rest, [close, { do: 'timer', ms: Math.min(UPGRADE_MOST, UPGRADE * 2 ** link.probes), type: 'upgrade' }]];
+  if (end.kind === 'refused' || end.kind === 'draining') return refused(m, end, at);
+  if (m.tries.at(-1) === gone && m.ladder[gone.rung + 1]) return after([close], open(rest, gone.rung + 1, link));
+  if (rest.tries.length > 0) return [rest, [close]];
   // What has worked before does not, so next time it is the whole ladder.
-  const [waiting, effects] = wait({ ...m, rung: 0 }, end, at);
-  return [waiting, m.rung > 0 ? [...effects, { do: 'remember', transport: null }] : effects];
+  return after(m.rung > 0 ? [{ do: 'remember', transport: null }] : [], wait({ ...m, rung: 0 }, end, at));
 }
 
 /** The server has said why not. */
 function refused(m: Machine, end: End, at: Surroundings): Step {
   const expired = end.code === codes.token_expired;
   if ((expired || end.code === codes.unauthorized) && m.renewable && m.renewals === 0) return start({ ...m, reason: end, renewals: 1 }, expired ? 'expired' : 'refused');
-  if (end.code === codes.bad_position && !m.forgot) {
-    const [stepped, effects] = start({ ...m, reason: end, forgot: true });
-    return [stepped, [{ do: 'forget' }, ...effects]];
-  }
+  if (end.code === codes.bad_position && !m.forgot) return after([{ do: 'forget' }], start({ ...m, reason: end, forgot: true }));
   // A token that stays as it is will not become valid.
   const again = expired ? m.renewable : end.retry;
-  return again ? wait(m, end, at) : become(m, { name: 'failed', reason: plain(end) });
+  return again ? wait(m, end, at) : become(m, { name: 'failed', code: end.code, reason: plain(end) });
 }
 
 function wait(m: Machine, end: End, at: Surroundings): Step {
@@ -295,27 +278,19 @@ function wait(m: Machine, end: End, at: Surroundings): Step {
   const drawn = delay(failures, at.random);
   const ms = end.kind === 'draining' ? (end.after ?? drawn) : Math.max(drawn, end.after ?? 0);
   const reason = plain(end);
-  return become({ ...m, failures, reason }, { name: 'waiting', until: at.now + ms, ms, reason }, { do: 'timer', ms, type: 'due' });
+  return become({ ...m, failures, reason }, { name: 'waiting', retryIn: ms, retryAt: at.now + ms, attempt: failures, reason }, { do: 'timer', ms, type: 'due' });
 }
 
 /** @internal What an application is told of it. */
-export function told({ link, failures: attempt, reason, ladder }: Machine): ConnectionState {
-  const { name } = link;
-  switch (name) {
-    case 'idle':
-      return link;
+export function told({ link, tries, failures: attempt, reason, ladder }: Machine): ConnectionState {
+  switch (link.name) {
     case 'authorizing':
-      return { name: 'connecting', transport: null, attempt, reason: reason && plain(reason) };
     case 'connecting':
-      return { name, transport: ladder[link.tries.at(-1)?.rung ?? 0] ?? null, attempt, reason: reason && plain(reason) };
+      return { name: 'connecting', transport: ladder[tries.at(-1)?.rung ?? -1] ?? null, attempt, reason: reason && plain(reason) };
     case 'connected':
-      return { name, transport: ladder[link.live.rung] ?? 'websocket', session: link.session };
-    case 'waiting':
-      return { name, retryIn: link.ms, retryAt: link.until, attempt, reason: link.reason };
-    case 'disconnected':
-      return { name, reason: link.why };
-    case 'failed':
-      return { name, code: link.reason.code, reason: link.reason };
+      return { name: link.name, transport: ladder[link.live.rung] ?? 'websocket', session: link.session };
+    default:
+      return link;
   }
 }
 

@@ -242,8 +242,8 @@ test('random events from a seed leave no wire behind', () => {
         if (f.do === 'open') open.add(f.id);
         if (f.do === 'close') open.delete(f.id);
       }
-      const { link } = p.m;
-      const known = link.name === 'connecting' ? link.tries.map((t) => t.id) : link.name === 'connected' ? [link.live.id, ...(link.probe ? [link.probe.id] : [])] : [];
+      const { link, tries } = p.m;
+      const known = [...(link.name === 'connected' ? [link.live] : []), ...tries].map((w) => w.id);
       if (open.size !== known.length || known.some((k) => !open.has(k))) expect([...open], `seed ${seed}, event ${i}: ${JSON.stringify(e)} in ${link.name}`).toEqual(known);
     }
   }
