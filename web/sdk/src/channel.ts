@@ -1,4 +1,4 @@
-import type { Abortable } from './abort.js';
+import { type Abortable, whenAborted } from './abort.js';
 import { iterate } from './iterate.js';
 import type { Published } from './publisher.js';
 import { type Command, type Fields, type Publication, textOf } from './protocol.js';
@@ -103,7 +103,7 @@ export interface ChannelHost {
   /** Gives it up. */
   drop(s: Subscription): void;
   publish(channel: string, data: unknown, options: PublishOptions): Promise<Published>;
-  signal(command: Command & { readonly channel: string }, conflate: string): void;
+  signal(command: Command & { readonly channel: string }, conflate: string | undefined): void;
   /** Sends a command when there is a session. One that may be done twice is sent again if nobody knows. */
   ask(command: Command, again: boolean, signal: AbortSignal | undefined): Promise<Fields>;
 }
@@ -133,11 +133,11 @@ export function channelOf(host: ChannelHost, s: Subscription): Channel {
       const remove = events.on(event, listener);
       changed();
       const off = (): void => {
-        signal?.removeEventListener('abort', off);
+        deaf();
         remove();
         changed();
       };
-      signal?.addEventListener('abort', off);
+      const deaf = whenAborted(signal, off);
       return off;
     },
     // What the data is, the application knows; see Client.channel.
@@ -158,21 +158,20 @@ export function channelOf(host: ChannelHost, s: Subscription): Channel {
       if (signal?.aborted) return;
       held = true;
       changed();
-      signal?.addEventListener('abort', () => {
+      whenAborted(signal, () => {
         held = false;
         changed();
-      }, { once: true });
+      });
     },
     unsubscribe() {
       held = false;
       host.drop(s);
     },
     publish: (data, options = {}) => host.publish(channel, data, options),
-    signal: (data, { conflate = '' } = {}) => host.signal({ type: 'signal', channel, data, ...(conflate && { conflate }) }, conflate),
+    signal: (data, { conflate } = {}) => host.signal({ type: 'signal', channel, data, conflate }, conflate),
     clearSignal: (conflate) => host.signal({ type: 'signal', channel, conflate, delete: true }, conflate),
     async history({ signal, ...query } = {}) {
-      const { filter } = s.options;
-      const r = await host.ask({ type: 'history', channel, ...query, ...(filter && { filter }) }, true, signal);
+      const r = await host.ask({ type: 'history', channel, ...query, filter: s.options.filter }, true, signal);
       return {
         publications: (Array.isArray(r.publications) ? r.publications : []) as Publication[],
         position: textOf(r.position),

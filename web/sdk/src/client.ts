@@ -244,7 +244,7 @@ export function clientOf(options: ClientOptions, env: Environment, memory: Memor
     publish(channel, data, { key = randomKey(), tags, signal }) {
       const refusal = need();
       if (refusal) return Promise.reject(refusal);
-      return publications.publish({ type: 'publish', channel, data: data ?? null, key, ...(tags && { tags }) }, signal);
+      return publications.publish({ type: 'publish', channel, data: data ?? null, key, tags }, signal);
     },
     signal(command, conflate) {
       if (!need()) signals.signal(command, conflate);
@@ -344,11 +344,11 @@ export function clientOf(options: ClientOptions, env: Environment, memory: Memor
 export function createClient(options: ClientOptions = {}): Client {
   const page = typeof location === 'undefined' ? undefined : location.href;
   const given = options.url ?? page;
-  if (given === undefined) throw new TypeError('Where there is no page, the url of the server has to be given.');
+  if (given === undefined) throw new TypeError('There is no page here: give the url of the server in the options.');
   const url = new URL(given, page);
   if (options.url === undefined) url.pathname = '/';
   url.search = url.hash = '';
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  url.pathname = url.pathname.replace(/\/?$/, '/');
   url.protocol = url.protocol.replace('ws', 'http');
   return clientOf(options, surroundings(options), remember(url.href), url.href);
 }

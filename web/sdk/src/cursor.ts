@@ -48,9 +48,8 @@ export const MOST = 32;
 const MOST_TEXT = 8192;
 
 /** @internal The fields of a subscribe that goes on from a cursor. */
-export function resume(c: Cursor): { since?: string; offset?: number } {
-  if (!c.position) return {};
-  return { since: c.position, ...(c.offset > 0 && { offset: c.offset }) };
+export function resume({ position, offset }: Cursor): { since?: string; offset?: number | undefined } {
+  return position ? { since: position, offset: offset || undefined } : {};
 }
 
 /**

@@ -18,12 +18,12 @@ export const explainAt = (url: string): void => {
  * `expired` (it waited in the outbox for too long), `outbox` (this browser does not keep it).
  */
 export class StarlingError extends Error {
-  override readonly name: string;
-  readonly code: number;
+  declare readonly name: string;
+  declare readonly code: number;
   /** Whether the same may succeed later. */
-  readonly retry: boolean;
+  declare readonly retry: boolean;
   /** The address of the page that says what the error means and what to do, on the server that the client was made for last. */
-  readonly docs: string;
+  declare readonly docs: string;
 
   /** @internal */
   constructor(refusal: Refusal, options?: ErrorOptions) {
@@ -37,8 +37,7 @@ export class StarlingError extends Error {
 
 /** @internal An error that the client itself makes. */
 export function ownError(name: 'closed' | 'lost' | 'timeout' | 'token' | 'overlap' | 'overflow' | 'expired' | 'outbox', message: string, cause?: unknown): StarlingError {
-  const retry = name === 'lost' || name === 'timeout' || name === 'overflow';
-  return new StarlingError({ code: 0, name, message, retry }, cause === undefined ? undefined : { cause });
+  return new StarlingError({ code: 0, name, message, retry: ['lost', 'timeout', 'overflow'].includes(name) }, cause ? { cause } : {});
 }
 
 /** @internal An error of the protocol that the client finds by itself. */

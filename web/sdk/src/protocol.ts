@@ -126,7 +126,7 @@ export function nameOf(code: number): string {
 }
 
 /** @internal Whether the same may succeed later, for codes that come without a word on it. */
-export const isRetryable = (code: number): boolean => code >= codes.unavailable || [codes.rate_limited, codes.slow, codes.no_pong, codes.too_many_sessions, codes.session_gone, codes.session_busy].some((c) => c === code);
+export const isRetryable = (code: number): boolean => code >= codes.unavailable || ([codes.rate_limited, codes.slow, codes.no_pong, codes.too_many_sessions, codes.session_gone, codes.session_busy] as number[]).includes(code);
 
 /** @internal Reads a message of the server; null is one that this client does not know. */
 export function readMessage(m: Fields): Message | null {

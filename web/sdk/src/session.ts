@@ -145,7 +145,7 @@ export function openSession(host: SessionHost, base: string, token: string, care
     }
     // Where commands go one after the other, each has a time of its own.
     const timed = !wire.asks || ms < patience;
-    const timer = timed && env.setTimeout(() => end(ended('silent', 'An answer did not come in time.')), ms);
+    const timer = timed && env.setTimeout(() => end(ended('silent', 'The server did not answer in time.')), ms);
     waiting.set(++id, { resolve, reject, timer, asked: env.now() });
     wire.send({ ...command, id });
   };
@@ -153,7 +153,7 @@ export function openSession(host: SessionHost, base: string, token: string, care
   const silent = (): boolean => {
     // The time of the day, not of a timer: those stand still while a machine sleeps.
     if (env.now() - heard <= quiet) return false;
-    end(ended('silent', 'Nothing was heard of the server for too long.'));
+    end(ended('silent', 'The server was silent for too long.'));
     return true;
   };
 
@@ -270,7 +270,7 @@ export function openSession(host: SessionHost, base: string, token: string, care
       name = session;
       if (wire.asks) goLive();
       if (over) return;
-      send({ type: 'connect', ...(token && { token }), ...(!wire.asks && { pings: true, ...(since && { since }) }) }, connected, (e) => end(endOf(e)));
+      send({ type: 'connect', token: token || undefined, ...(!wire.asks && { pings: true, since: since || undefined }) }, connected, (e) => end(endOf(e)));
       // At once: nothing has to wait for the answer.
       syncAll();
     },

@@ -20,7 +20,7 @@ const PACE = 20;
 
 /** @internal Sends signals when there is room; of one key only the newest value waits. */
 export interface Signaller {
-  signal(command: Command & { readonly channel: string }, conflate: string): void;
+  signal(command: Command & { readonly channel: string }, conflate: string | undefined): void;
   /** There is a session, or there is none any more. */
   use(outlet: SignalOutlet | null): void;
   /** There may be room again. */

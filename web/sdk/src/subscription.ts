@@ -144,7 +144,7 @@ export function subscribing(channel: string, options: ChannelOptions): Subscript
     join(at) {
       begin(at, 'joining');
       const { filter, slow } = self.options;
-      return { channel, ...(!wild && resume(self.cursor)), ...(filter && { filter }), ...(slow && { slow }) };
+      return { channel, ...(!wild && resume(self.cursor)), filter, slow };
     },
     rank() {
       const { last, line } = self.cursor;

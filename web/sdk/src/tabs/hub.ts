@@ -40,7 +40,8 @@ const MOST_VALUES = 10_000;
 /** What a tab is told that has to have a connection of its own. */
 const alone = { code: 0, name: 'alone', message: '', retry: true };
 
-const optionsOf = ({ filter, slow }: Command): Fields => ({ ...(filter !== undefined && { filter }), ...(slow !== undefined && { slow }) });
+/** How a channel is followed, as a text. */
+const optionsOf = ({ filter, slow }: Command): string => JSON.stringify({ filter, slow });
 
 /** Whether what comes after one place is all that comes after another, as far as can be known. */
 const follows = (c: Command, from: Command): boolean => (c.line !== undefined && c.line === from.line) || (c.since === from.since && c.offset === from.offset);
@@ -94,7 +95,7 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
   };
 
   const subscribe = (name: string, join: Join): void => {
-    const options = JSON.stringify(optionsOf(join.command));
+    const options = optionsOf(join.command);
     const overlaps = [...channels.keys()].some((other) => other !== name && (matches(other, name) || matches(name, other)));
     const shared = channels.get(name);
     const used = shared && shared.tabs.size + shared.joins.length > 0;
@@ -105,7 +106,7 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
 
   const open = (name: string, shared: Shared, join: Join): void => {
     shared.live = false;
-    shared.options = JSON.stringify(optionsOf(join.command));
+    shared.options = optionsOf(join.command);
     if (shared.joins.push(join) > 1) return; // another has opened it
     if (company()) env.setTimeout(() => void enter(name, shared), GATHER);
     else void enter(name, shared);
@@ -123,7 +124,7 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
       return;
     }
     try {
-      const r = await begin(shared, { type: 'subscribe', channel: name, ...(from && { since: from.since, ...(from.offset !== undefined && { offset: from.offset }) }), ...options });
+      const r = await begin(shared, { type: 'subscribe', channel: name, since: from?.since, offset: from?.offset, ...options });
       const recovered = r.recovered === true;
       shared.given = false;
       shared.resumed = recovered;
@@ -256,7 +257,7 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
       shared.offset = 0;
       line = shared.line = randomKey();
     } else if (m.type === 'unsubscribed') channels.delete(m.channel);
-    if (shared.tabs.size > 0) send([...shared.tabs], { ...m, ...(line && { line }) });
+    if (shared.tabs.size > 0) send([...shared.tabs], { ...m, line });
   };
 
   return {
