@@ -147,12 +147,12 @@ export function channelOf(host: ChannelHost, s: Subscription): Channel {
       }, options);
     },
     iterate: (event, { most = 10_000, signal } = {}) => iterate((feed) => {
-      const offs = [self.on(event, feed.push), events.on('unsubscribed', ({ error }) => feed.end(error ?? undefined))];
+      const offs = [self.on(event, feed.push), events.on('unsubscribed', ({ error }) => feed.end(error ?? undefined)), whenAborted(signal, feed.leave)];
       return () => {
         for (const off of offs) off();
         changed();
       };
-    }, most, signal),
+    }, most),
     [Symbol.asyncIterator]: () => self.iterate('publication'),
     subscribe({ signal } = {}) {
       if (signal?.aborted) return;

@@ -74,17 +74,14 @@ export interface Publisher {
  * @param most how many may wait
  */
 export function publisher(env: Environment, most: number, dropped: (drop: Dropped) => void): Publisher {
-  const queues = new Map<string, Outgoing[]>();
+  /** What is not stored yet, in the order in which it goes out. */
+  let waiting = new Set<Outgoing>();
   const sending = new Set<string>();
   let outlet: Outlet | null = null;
-  let n = 0;
 
-  const all = (): Outgoing[] => [...queues.values()].flat();
-
-  const queueOf = (channel: string): Outgoing[] => {
-    const queue = queues.get(channel) ?? [];
-    queues.set(channel, queue);
-    return queue;
+  const first = (channel: string): Outgoing | null => {
+    for (const o of waiting) if (o.command.channel === channel) return o;
+    return null;
   };
 
   const keep = (o: Outgoing): void => {
@@ -95,65 +92,49 @@ export function publisher(env: Environment, most: number, dropped: (drop: Droppe
 
   /** Its fate is known. Returns false if it was given up before. */
   const settle = (o: Outgoing, error: unknown): boolean => {
-    const { channel } = o.command;
-    const queue = queueOf(channel);
-    const at = queue.indexOf(o);
-    if (at >= 0) {
-      queue.splice(at, 1);
-      n--;
-      if (o.kept) self.keeper?.done(o, error);
-    }
-    if (queue.length === 0) queues.delete(channel);
-    return at >= 0;
+    const known = waiting.delete(o);
+    if (known && o.kept) self.keeper?.done(o, error);
+    return known;
   };
 
   const fail = (o: Outgoing, e: unknown): void => {
     if (settle(o, e)) o.reject(e);
   };
 
-  const wait = (ms: number): Promise<void> => new Promise((done) => void env.setTimeout(done, ms));
-
   const flush = async (channel: string): Promise<void> => {
     if (sending.has(channel)) return;
     sending.add(channel);
     for (;;) {
-      const o = queues.get(channel)?.[0];
+      const o = first(channel);
       const to = outlet;
       if (!o || !to) break;
-      const outcome = await send(o, to);
-      if (outcome === 'full') await wait(LATER);
-      else if (outcome === 'later') await wait(delay(++o.failures, env.random));
+      const ms = await send(o, to);
+      if (ms) await new Promise<void>((done) => void env.setTimeout(done, ms));
       // The next session goes on; if there is one already, with this.
-      else if (outcome === 'lost' && outlet === to) break;
+      else if (ms === null && outlet === to) break;
     }
     sending.delete(channel);
   };
 
-  const send = async (o: Outgoing, to: Outlet): Promise<'done' | 'later' | 'lost' | 'full'> => {
+  /** Returns after how many milliseconds to go on, or null if the connection was lost. */
+  const send = async (o: Outgoing, to: Outlet): Promise<number | null> => {
     const { maxMessage } = to;
-    if (o.kept && env.now() - o.made > KEPT) {
-      // The server may have forgotten the key, and would store it twice.
-      fail(o, ownError('expired', 'The publication waited for more than 12 hours.'));
-      return 'done';
-    }
-    // The server ends a connection that says too much, so it is not tried.
-    if (encoder.encode(JSON.stringify(o.command)).length + 32 > maxMessage) {
-      fail(o, refuse('too_large', `A message has at most ${maxMessage} bytes.`));
-      return 'done';
-    }
-    const backlog = to.backlog();
-    if (backlog > FULL && backlog < Infinity) return 'full';
     try {
+      // The server may have forgotten the key, and would store it twice.
+      if (o.kept && env.now() - o.made > KEPT) throw ownError('expired', 'The publication waited for more than 12 hours.');
+      // The server ends a connection that says too much, so it is not tried.
+      if (encoder.encode(JSON.stringify(o.command)).length + 32 > maxMessage) throw refuse('too_large', `A message has at most ${maxMessage} bytes.`);
+      const backlog = to.backlog();
+      if (backlog > FULL && backlog < Infinity) return LATER;
       const r = await to.request(o.command);
       if (settle(o, null)) o.resolve({ offset: numberOf(r.offset), position: textOf(r.position), duplicate: r.duplicate === true, key: o.command.key });
-      return 'done';
     } catch (e) {
-      const { code = 0, retry } = e as StarlingError;
-      if (!code) return 'lost';
-      if (retry) return 'later';
+      const { name, retry } = e as StarlingError;
+      if (name === 'lost') return null;
+      if (retry) return delay(++o.failures, env.random);
       fail(o, e);
-      return 'done';
     }
+    return 0;
   };
 
   const self: Publisher = {
@@ -161,15 +142,14 @@ export function publisher(env: Environment, most: number, dropped: (drop: Droppe
     publish(command, signal) {
       const { channel, data } = command;
       if (signal?.aborted) return Promise.reject(signal.reason);
-      if (n >= most) {
+      if (waiting.size >= most) {
         dropped({ kind: 'publication', channel, data, reason: 'full' });
         return Promise.reject(ownError('overflow', `${most} publications wait already.`));
       }
       let off = (): void => {};
       const promise = new Promise<Published>((resolve, reject) => {
         const o: Outgoing = { command, made: env.now(), failures: 0, kept: false, resolve, reject };
-        queueOf(channel).push(o);
-        n++;
+        waiting.add(o);
         // Also behind others that are kept, so that they go out in their order another time.
         if (!outlet) keep(o);
         off = whenAborted(signal, (reason) => fail(o, reason));
@@ -179,20 +159,18 @@ export function publisher(env: Environment, most: number, dropped: (drop: Droppe
       return promise;
     },
     restore(kept) {
-      for (const o of [...kept].reverse()) {
-        const queue = queueOf(o.command.channel);
-        if (queue.some((other) => other.command.key === o.command.key)) continue;
-        queue.unshift(o);
-        n++;
-      }
+      const known = ({ command }: Outgoing): boolean => [...waiting].some((o) => o.command.channel === command.channel && o.command.key === command.key);
+      waiting = new Set([...kept.filter((o) => !known(o)), ...waiting]);
     },
     use(next) {
       outlet = next;
-      if (next) for (const channel of queues.keys()) void flush(channel);
-      else for (const o of all()) keep(o);
+      for (const o of waiting) {
+        if (next) void flush(o.command.channel);
+        else keep(o);
+      }
     },
     abandon(e) {
-      for (const o of all()) fail(o, e);
+      for (const o of waiting) fail(o, e);
     },
   };
   return self;

@@ -186,8 +186,8 @@ describe('the publisher', () => {
   test('one whose fate is not known goes out again under its key', async () => {
     vi.useFakeTimers();
     const keys: unknown[] = [];
-    const refuse = (code: number, retry: boolean) => new StarlingError({ code, name: '', message: 'no', retry });
-    const answers: (StarlingError | null)[] = [refuse(4301, true), refuse(4102, true), refuse(0, true), null];
+    const refuse = (code: number, name = '') => new StarlingError({ code, name, message: 'no', retry: true });
+    const answers: (StarlingError | null)[] = [refuse(4301), refuse(4102), refuse(0, 'lost'), null];
     const outlet: Outlet = {
       maxMessage: 1e6, backlog: () => 0,
       request: async (c) => {
@@ -205,6 +205,15 @@ describe('the publisher', () => {
     p.use({ ...outlet });
     await expect(done).resolves.toEqual({ offset: 1, position: 'p', duplicate: true, key: 'k' });
     expect(keys).toHaveLength(4);
+  });
+
+  test('what cannot be JSON is rejected, and the next goes out', async () => {
+    const p = publisher(env, 1000, () => {});
+    p.use({ maxMessage: 1e6, backlog: () => 0, request: async () => ({ offset: 1, position: 'p' }) });
+    const bad = p.publish(command('a', 1n));
+    const good = p.publish(command('a', 1));
+    await expect(bad).rejects.toThrow(TypeError);
+    await expect(good).resolves.toMatchObject({ offset: 1 });
   });
 
   test('a refusal is told, and the next goes out; what is given up is told as well', async () => {
