@@ -9,6 +9,6 @@ export const LONGEST = 20_000;
  * back together.
  */
 export function delay(failures: number, random: () => number): number {
-  const ceiling = Math.min(LONGEST, SHORTEST * 2 ** Math.min(failures, 16));
+  const ceiling = Math.min(LONGEST, SHORTEST * 2 ** failures);
   return Math.round(SHORTEST + random() * (ceiling - SHORTEST));
 }

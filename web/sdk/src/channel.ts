@@ -1,7 +1,7 @@
 import { type Abortable, whenAborted } from './abort.js';
 import { iterate } from './iterate.js';
 import type { Published } from './publisher.js';
-import { type Command, type Fields, type Publication, textOf } from './protocol.js';
+import { type Command, type Fields, listOf, type Publication, textOf } from './protocol.js';
 import type { ChannelEvents, Subscription } from './subscription.js';
 
 /** What is asked of a channel's history. */
@@ -147,7 +147,7 @@ export function channelOf(host: ChannelHost, s: Subscription): Channel {
       }, options);
     },
     iterate: (event, { most = 10_000, signal } = {}) => iterate((feed) => {
-      const offs = [self.on(event, feed.push), events.on('unsubscribed', ({ error }) => feed.end(error ?? undefined)), whenAborted(signal, feed.leave)];
+      const offs = [self.on(event, feed.push), events.on('unsubscribed', ({ error }) => feed.end(error)), whenAborted(signal, feed.leave)];
       return () => {
         for (const off of offs) off();
         changed();
@@ -173,7 +173,7 @@ export function channelOf(host: ChannelHost, s: Subscription): Channel {
     async history({ signal, ...query } = {}) {
       const r = await host.ask({ type: 'history', channel, ...query, filter: s.options.filter }, true, signal);
       return {
-        publications: (Array.isArray(r.publications) ? r.publications : []) as Publication[],
+        publications: listOf(r.publications) as Publication[],
         position: textOf(r.position),
         more: r.more === true,
         complete: r.complete === true,

@@ -104,8 +104,8 @@ export interface Client {
   devtools(): Promise<Devtools>;
 }
 
-/** @internal */
-export function clientOf(options: ClientOptions, env: Environment, memory: Memory, base: string): Client {
+/** @internal Makes a client that knows nothing of the world but what it is given. */
+export function clientIn(options: ClientOptions, env: Environment, memory: Memory, base: string): Client {
   explainAt(base);
   const events = emitter<ClientEvents & { frame: Frame }>();
   const channels = new Map<string, { readonly channel: Channel; readonly subscription: Subscription }>();
@@ -241,9 +241,9 @@ export function clientOf(options: ClientOptions, env: Environment, memory: Memor
       else s.ended(null); // loops over its events end
       s.events.clear();
     },
-    publish(channel, data, { key = randomKey(), tags, signal }) {
+    async publish(channel, data, { key = randomKey(), tags, signal }) {
       const refusal = need();
-      if (refusal) return Promise.reject(refusal);
+      if (refusal) throw refusal;
       return publications.publish({ type: 'publish', channel, data: data ?? null, key, tags }, signal);
     },
     signal(command, conflate) {
@@ -302,9 +302,8 @@ export function clientOf(options: ClientOptions, env: Environment, memory: Memor
     },
     use: (ladder) => connection.happen({ type: 'use', ladder }),
     channel<T>(nameOrPattern: string, first?: ChannelOptions | PatternValues, second?: ChannelOptions): Channel<T> {
-      const filled = nameOrPattern.includes('{');
-      const name = filled ? fill(nameOrPattern, (first ?? {}) as PatternValues) : nameOrPattern;
-      const chosen = filled ? second : (first as ChannelOptions | undefined);
+      const name = fill(nameOrPattern, (first ?? {}) as PatternValues);
+      const chosen = nameOrPattern.includes('{') ? second : (first as ChannelOptions | undefined);
       let entry = channels.get(name);
       if (!entry) {
         const wrong = channelTrouble(name);
@@ -342,24 +341,18 @@ export function clientOf(options: ClientOptions, env: Environment, memory: Memor
  * ```
  */
 export function createClient(options: ClientOptions = {}): Client {
-  const page = typeof location === 'undefined' ? undefined : location.href;
-  const given = options.url ?? page;
+  const page = globalThis.location?.href;
+  const given = options.url ?? (page && '/');
   if (given === undefined) throw new TypeError('There is no page here: give the url of the server in the options.');
   const url = new URL(given, page);
-  if (options.url === undefined) url.pathname = '/';
   url.search = url.hash = '';
   url.pathname = url.pathname.replace(/\/?$/, '/');
   url.protocol = url.protocol.replace('ws', 'http');
-  return clientOf(options, surroundings(options), remember(url.href), url.href);
-}
-
-/** @internal Makes a client that knows nothing of the world but what it is given. */
-export function clientIn(options: ClientOptions, env: Environment): Client {
-  return clientOf(options, env, { get: () => null, set: () => {} }, 'http://test/');
+  return clientIn(options, surroundings(options), remember(url.href), url.href);
 }
 
 function surroundings(options: ClientOptions): Environment {
-  const { navigator, indexedDB, document } = globalThis;
+  const { navigator, indexedDB, document, BroadcastChannel } = globalThis;
   const locks = navigator?.locks;
   return {
     now: () => Date.now(),
@@ -371,7 +364,7 @@ function surroundings(options: ClientOptions): Environment {
     indexedDB,
     locks,
     // What tabs need to share a connection, where it is there.
-    tabs: options.tabs !== false && locks && document && globalThis.BroadcastChannel
+    tabs: options.tabs !== false && locks && document && BroadcastChannel
       ? { locks, open: (name) => new BroadcastChannel(name), visible: () => document.visibilityState === 'visible' }
       : undefined,
     storage: attempt(() => localStorage),

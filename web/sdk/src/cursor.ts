@@ -47,6 +47,9 @@ export function seen(c: Cursor, offset: number): Cursor | null {
 export const MOST = 32;
 const MOST_TEXT = 8192;
 
+/** @internal Where it stands, as a text; without the offset if the position is of several channels. */
+export const placeOf = ({ position, offset, covers }: Cursor): string => (position && offset > 0 && covers === 1 ? `${position}.${offset}` : position);
+
 /** @internal The fields of a subscribe that goes on from a cursor. */
 export function resume({ position, offset }: Cursor): { since?: string; offset?: number | undefined } {
   return position ? { since: position, offset: offset || undefined } : {};
@@ -56,7 +59,7 @@ export function resume({ position, offset }: Cursor): { since?: string; offset?:
  * @internal Puts as many cursors as one request can carry into one text. Returns it with the channels
  * that it is for; what is left has to be subscribed to by commands.
  */
-export function gather(all: ReadonlyMap<string, Cursor>): { since: string; channels: string[] } {
+export function gather(all: Iterable<readonly [string, Cursor]>): { since: string; channels: string[] } {
   const channels: string[] = [];
   const texts = new Set<string>();
   let covered = 0;
@@ -65,9 +68,9 @@ export function gather(all: ReadonlyMap<string, Cursor>): { since: string; chann
   // The newest first: the server takes the first that knows a channel.
   for (const [channel, c] of [...all].sort(([, a], [, b]) => b.turn - a.turn)) {
     if (channels.length === MOST) break;
-    if (c.offset > 0 && c.covers > 1) continue; // no dot behind a position of several channels
+    if (c.offset > 0 && c.covers > 1) continue; // what it has seen cannot be said
     if (!c.position && shared) continue; // it begins now, whatever others know of it
-    const text = c.position && c.offset > 0 ? `${c.position}.${c.offset}` : c.position;
+    const text = placeOf(c);
     if (text && !texts.has(text)) {
       if (covered + c.covers > MOST || length + text.length + 1 > MOST_TEXT) continue;
       covered += c.covers;

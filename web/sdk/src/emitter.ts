@@ -37,7 +37,7 @@ export function emitter<E extends Events>(): Emitter<E> {
         }
       }
     },
-    has: (name) => all.some((e) => name === undefined || e.name === name),
+    has: (name) => all.some((e) => !name || e.name === name),
     clear() {
       all = [];
     },

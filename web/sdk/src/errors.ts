@@ -44,4 +44,4 @@ export function ownError(name: 'closed' | 'lost' | 'timeout' | 'token' | 'overla
 export const refuse = (name: keyof typeof codes, message: string): StarlingError => new StarlingError({ code: codes[name], name, message, retry: false });
 
 /** @internal What went wrong, for people. */
-export const textOfError = (e: unknown): string => (e instanceof Error ? e.message : String(e));
+export const textOfError = (e: unknown): string => (String((e as Partial<Error> | undefined)?.message ?? e));

@@ -16,7 +16,7 @@ export interface Feed<T> {
  *
  * @param listen returns what ends it, which may be called again
  */
-export function iterate<T>(listen: (feed: Feed<T>) => () => void, most: number): AsyncIterableIterator<T> {
+export function iterate<T extends object>(listen: (feed: Feed<T>) => () => void, most: number): AsyncIterableIterator<T> {
   const values: T[] = [];
   let ended: { readonly error?: unknown } | null = null;
   let wake = (): void => {};
@@ -49,10 +49,10 @@ export function iterate<T>(listen: (feed: Feed<T>) => () => void, most: number):
         });
       }
       const value = values.shift();
-      if (value !== undefined) return { value, done: false };
+      if (value) return { value, done: false };
       const last = ended;
       ended = {};
-      if (last?.error !== undefined) throw last.error;
+      if (last?.error) throw last.error;
       return { value, done: true };
     },
     async return() {

@@ -67,8 +67,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /** @internal What the server says, with the fields that were found to be what they should. */
 export type Message =
-  | { readonly type: 'reply'; readonly id: number | string | null; readonly result: Fields }
-  | { readonly type: 'reply'; readonly id: number | string | null; readonly error: Refusal }
+  | { readonly type: 'reply'; readonly id: unknown; readonly result: Fields }
+  | { readonly type: 'reply'; readonly id: unknown; readonly error: Refusal }
   | { readonly type: 'error'; readonly channel: string; readonly error: Refusal }
   | ({ readonly type: 'publication' } & Publication)
   | ({ readonly type: 'signal' } & Signal)
@@ -90,7 +90,7 @@ export interface Notice {
 
 /** @internal */
 export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return Object(value) === value && !Array.isArray(value);
 }
 
 /** @internal */
@@ -105,6 +105,8 @@ export function parseObject(text: string): Fields | null {
 
 /** @internal */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+/** @internal */
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 /** @internal */
 export const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 
@@ -139,7 +141,7 @@ export function readMessage(m: Fields): Message | null {
     case 'signal':
       return channel ? (m as unknown as Message) : null;
     case 'reply':
-      return { type, id: typeof id === 'number' || typeof id === 'string' ? id : null, ...(error ? { error } : { result: isFields(m.result) ? m.result : {} }) };
+      return { type, id, ...(error ? { error } : { result: isFields(m.result) ? m.result : {} }) };
     case 'error':
       return error && { type, channel, error };
     case 'subscribed':
@@ -172,5 +174,5 @@ export function matches(pattern: string, channel: string): boolean {
 
 /** Why a text cannot be the name of a channel or a wildcard, or an empty text if it can. */
 export function channelTrouble(name: string): string {
-  return name.length < 256 && /^[A-Za-z0-9_\-.:/@#$+=~!]+\*?$/.test(name) ? '' : 'The name of a channel is made of 1 to 255 letters, digits and _-.:/@#$+=~!';
+  return name.length < 256 && /^[\w\-.:/@#$+=~!]+\*?$/.test(name) ? '' : 'The name of a channel is made of 1 to 255 letters, digits and _-.:/@#$+=~!';
 }

@@ -109,7 +109,7 @@ export function publisher(env: Environment, most: number, dropped: (drop: Droppe
       const to = outlet;
       if (!o || !to) break;
       const ms = await send(o, to);
-      if (ms) await new Promise<void>((done) => void env.setTimeout(done, ms));
+      if (ms) await new Promise<void>((done) => env.setTimeout(done, ms));
       // The next session goes on; if there is one already, with this.
       else if (ms === null && outlet === to) break;
     }
@@ -139,24 +139,26 @@ export function publisher(env: Environment, most: number, dropped: (drop: Droppe
 
   const self: Publisher = {
     keeper: null,
-    publish(command, signal) {
+    async publish(command, signal) {
       const { channel, data } = command;
-      if (signal?.aborted) return Promise.reject(signal.reason);
+      signal?.throwIfAborted();
       if (waiting.size >= most) {
         dropped({ kind: 'publication', channel, data, reason: 'full' });
-        return Promise.reject(ownError('overflow', `${most} publications wait already.`));
+        throw ownError('overflow', `${most} publications wait already.`);
       }
       let off = (): void => {};
-      const promise = new Promise<Published>((resolve, reject) => {
-        const o: Outgoing = { command, made: env.now(), failures: 0, kept: false, resolve, reject };
-        waiting.add(o);
-        // Also behind others that are kept, so that they go out in their order another time.
-        if (!outlet) keep(o);
-        off = whenAborted(signal, (reason) => fail(o, reason));
-        void flush(channel);
-      });
-      promise.then(off, off);
-      return promise;
+      try {
+        return await new Promise<Published>((resolve, reject) => {
+          const o: Outgoing = { command, made: env.now(), failures: 0, kept: false, resolve, reject };
+          waiting.add(o);
+          // Also behind others that are kept, so that they go out in their order another time.
+          if (!outlet) keep(o);
+          off = whenAborted(signal, (reason) => fail(o, reason));
+          void flush(channel);
+        });
+      } finally {
+        off();
+      }
     },
     restore(kept) {
       const known = ({ command }: Outgoing): boolean => [...waiting].some((o) => o.command.channel === command.channel && o.command.key === command.key);
@@ -178,6 +180,5 @@ export function publisher(env: Environment, most: number, dropped: (drop: Droppe
 
 /** @internal A key that nobody else makes. */
 export function randomKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  return crypto.getRandomValues(new Uint32Array(3)).join('-');
 }

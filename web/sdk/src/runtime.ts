@@ -1,4 +1,4 @@
-import { ownError, StarlingError, textOfError } from './errors.js';
+import { type StarlingError, textOfError } from './errors.js';
 import { type ConnectionState, type Effect, type End, type Happening, machine, reduce, told, type TransportName } from './machine.js';
 import { codes, type Message, numberOf, textOf } from './protocol.js';
 import { openSession, type Session, type SessionHost } from './session.js';
@@ -15,10 +15,11 @@ const SLOW = 3_000;
 const OVERDUE = 15_000;
 /** How long before its end a token is renewed: this, or a fifth of its life if that is less. */
 const EARLY = 30_000;
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** In milliseconds: above 2 ** 31 a timer goes off at once. */
+const LONGEST_TIMER = 2e9;
 
 /** The codes that are about a channel, not about the client. */
-const ABOUT_CHANNELS: ReadonlySet<number> = new Set([codes.bad_channel, codes.not_supported, codes.forbidden, codes.limit_reached]);
+const ABOUT_CHANNELS: readonly number[] = [codes.bad_channel, codes.not_supported, codes.forbidden, codes.limit_reached];
 
 /** @internal Where a transport that has worked is remembered. */
 export interface Memory {
@@ -164,7 +165,7 @@ export function runtime(host: RuntimeHost, env: Environment, o: RuntimeOptions):
       patience: o.patience,
       raw(m) {
         if (session === live) host.raw?.(m);
-        else if (host.raw) opened.early.push(m);
+        else opened.early.push(m);
       },
       drained: () => session === live && host.drained(),
       opened: (name) => happen({ type: 'opened', id, session: name }),
@@ -172,7 +173,7 @@ export function runtime(host: RuntimeHost, env: Environment, o: RuntimeOptions):
         if (session === live) informed(session, user, expires);
       },
       ended: (end) => {
-        if (end.kind !== 'refused' || !ABOUT_CHANNELS.has(end.code) || !session.asks || session === live || !sessions.has(id)) {
+        if (end.kind !== 'refused' || !ABOUT_CHANNELS.includes(end.code) || !session.asks || session === live || !sessions.has(id)) {
           over(id, end);
           return;
         }
@@ -218,7 +219,7 @@ export function runtime(host: RuntimeHost, env: Environment, o: RuntimeOptions):
     clear([refresh]);
     if (expires <= 0 || !tokens.renewable) return;
     const early = Math.min(EARLY, expires / 5) * (0.75 + env.random() / 2);
-    refresh = env.setTimeout(() => void renew(session), Math.min(LONGEST_TIMER, Math.max(0, expires - early)));
+    refresh = env.setTimeout(() => void renew(session), Math.min(LONGEST_TIMER, expires - early));
   };
 
   const renew = async (session: Session): Promise<void> => {
@@ -229,7 +230,7 @@ export function runtime(host: RuntimeHost, env: Environment, o: RuntimeOptions):
       informed(session, textOf(result.user), numberOf(result.expires));
     } catch (e) {
       // The session goes on until the token ends, and begins anew then.
-      if (session === live) host.trouble(e instanceof StarlingError ? e : ownError('token', String(e), e));
+      if (session === live) host.trouble(e as StarlingError); // who renews and who is asked rejects with no other
     }
   };
 

@@ -18,7 +18,7 @@ export interface SessionHost {
   readonly env: Environment;
   /** How long an answer may take, in milliseconds. */
   readonly patience: number;
-  subscriptions(): Iterable<Subscription>;
+  subscriptions(): readonly Subscription[];
   find(channel: string): Iterable<Subscription>;
   opened(session: string): void;
   informed(info: SessionInfo): void;
@@ -96,9 +96,8 @@ export function openSession(host: SessionHost, base: string, token: string, care
     live = true;
     host.opened(name);
     if (over) return;
-    const known = new Map([...host.subscriptions()].map((s) => [s.channel, s]));
     for (const channel of wire.asks ? asked : []) {
-      const s = known.get(channel);
+      const s = host.subscriptions().find((t) => t.channel === channel);
       if (s?.wanted) s.opened(self);
       else forsake(channel);
     }
@@ -172,9 +171,7 @@ export function openSession(host: SessionHost, base: string, token: string, care
 
   /** How many channels a position of the session can cover. */
   const covers = (): number => {
-    let n = 0;
-    for (const s of host.subscriptions()) if (s.state !== 'off' && !s.isWildcard) n++;
-    return Math.max(1, n);
+    return Math.max(1, host.subscriptions().filter((s) => s.state !== 'off' && !s.isWildcard).length);
   };
 
   const message = (m: Message): void => {
@@ -218,9 +215,9 @@ export function openSession(host: SessionHost, base: string, token: string, care
     else w.resolve(m.result);
   };
 
-  const plain = new Map([...host.subscriptions()].filter((s) => s.wanted && s.isPlain).map((s) => [s.channel, s.cursor]));
+  const plain = host.subscriptions().filter((s) => s.wanted && s.isPlain);
   // Where the channels stand also goes with the connect, for those to which the server subscribes the client by itself.
-  const { since, channels } = careful ? { since: '', channels: [] } : gather(plain);
+  const { since, channels } = careful ? { since: '', channels: [] } : gather(plain.map((s) => [s.channel, s.cursor]));
   const asked: ReadonlySet<string> = new Set(channels);
 
   const self: Session = {

@@ -1,4 +1,4 @@
-import { type Cursor, from, lost, moved, nowhere, resume, seen } from './cursor.js';
+import { type Cursor, from, lost, moved, nowhere, placeOf, resume, seen } from './cursor.js';
 import { type Emitter, emitter } from './emitter.js';
 import { StarlingError } from './errors.js';
 import { codes, type Filter, isWildcard, type Publication, type Refusal, type Signal, type SlowPolicy } from './protocol.js';
@@ -64,7 +64,7 @@ export interface Subscription {
   /** The fields of the command that subscribes. */
   join(owner: object): Record<string, unknown>;
   /** What tabs compare their places by. */
-  rank(): { readonly last: number; readonly line?: string };
+  rank(): { readonly last: number; readonly line: string };
   /** It was asked for in the query of a session that is there now. */
   opened(owner: object): void;
   /** What was missed would have been said by now. */
@@ -96,21 +96,16 @@ export function subscribing(channel: string, options: ChannelOptions): Subscript
   /** What came before the answer to a subscribe that went another way. */
   let early: Publication[] = [];
 
-  const begin = (at: object, next: 'joining' | 'live'): void => {
-    self.owner = at;
-    self.state = next;
-    early = [];
-    settled = next === 'joining';
+  const become = (state: Subscription['state'], owner: object | null): void => {
+    self.owner = owner;
+    self.state = state;
+    early = []; // it comes again
+    settled = state !== 'live';
     self.shares = !settled && !wild;
     resumes = !wild && self.cursor.position !== '';
   };
 
-  const leave = (): void => {
-    self.state = 'off';
-    self.owner = null;
-    self.shares = false;
-    early = []; // it comes again
-  };
+  const leave = (): void => become('off', null);
 
   const tellSubscribed = (recovered: boolean): void => {
     settled = true;
@@ -134,24 +129,23 @@ export function subscribing(channel: string, options: ChannelOptions): Subscript
       return !self.options.filter && !self.options.slow;
     },
     get position() {
-      const { position, offset, covers } = self.cursor;
-      return position && offset > 0 && covers === 1 ? `${position}.${offset}` : position;
+      return placeOf(self.cursor);
     },
     configure(next) {
       self.options = next;
       if (next.since && !self.wanted) self.cursor = from(next.since);
     },
     join(at) {
-      begin(at, 'joining');
+      become('joining', at);
       const { filter, slow } = self.options;
       return { channel, ...(!wild && resume(self.cursor)), filter, slow };
     },
     rank() {
       const { last, line } = self.cursor;
-      return { last, ...(line && { line }) };
+      return { last, line };
     },
     opened(at) {
-      begin(at, 'live');
+      become('live', at);
     },
     settle() {
       if (!settled && self.state === 'live') tellSubscribed(resumes);

@@ -27,15 +27,15 @@ export interface Tokens {
 /** @internal */
 export function tokensOf(given: string | GetToken, env: Environment): Tokens {
   const get = typeof given === 'string' ? null : given;
-  let token = get ? '' : textOf(given);
+  let token = textOf(given);
   let expiresAt = Infinity;
   let asking: Promise<string> | null = null;
 
   const ask = async (reason: TokenReason): Promise<string> => {
     try {
       await null; // one that throws at once is done after this is noted
-      const got = await get?.({ reason });
-      if (typeof got !== 'string' || !got) throw new TypeError('getToken returned no text.');
+      const got = textOf(await get?.({ reason }));
+      if (!got) throw new TypeError('getToken returned no text.');
       token = got;
       expiresAt = Infinity;
       return got;

@@ -9,7 +9,7 @@ const JUMP = 3_000;
 export function listen(happen: (event: Happening) => void, env: Environment): () => void {
   const cut = new AbortController();
   const { signal } = cut;
-  const page = env.page ?? (globalThis.window && globalThis.document ? globalThis : null);
+  const page = env.page ?? (globalThis.document ? globalThis : null);
   const isVisible = (): boolean => page?.document.visibilityState !== 'hidden';
   let last = env.now();
   let timer: unknown;
@@ -22,7 +22,6 @@ export function listen(happen: (event: Happening) => void, env: Environment): ()
     if (slept) happen({ type: 'wake', anew: isVisible() });
   };
   timer = env.setTimeout(tick, TICK);
-  signal.addEventListener('abort', () => env.clearTimeout(timer));
   if (page) {
     const on = (target: EventTarget, name: string, event: Happening): void => target.addEventListener(name, () => happen(event), { signal });
     page.document.addEventListener('visibilitychange', () => {
@@ -38,5 +37,8 @@ export function listen(happen: (event: Happening) => void, env: Environment): ()
     on(page.window, 'pagehide', { type: 'suspend' });
     on(page.window, 'pageshow', { type: 'resume' });
   }
-  return () => cut.abort();
+  return () => {
+    cut.abort();
+    env.clearTimeout(timer);
+  };
 }

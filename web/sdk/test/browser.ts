@@ -1,7 +1,7 @@
 // A browser with tabs, in the model of a world.
 
 import { IDBFactory } from 'fake-indexeddb';
-import { type Client, type ClientOptions, clientOf } from '../src/client.js';
+import { type Client, type ClientOptions, clientIn } from '../src/client.js';
 import type { Bus, Said } from '../src/tabs/bus.js';
 import type { Environment, WebSocketMaker } from '../src/wire.js';
 import { FakeLocks } from './locks.js';
@@ -47,7 +47,7 @@ export class Tab {
       locks: browser.locks.of(this),
       tabs: options.tabs === false ? undefined : { locks: browser.locks.of(this), open: (name) => browser.open(this, name), visible: () => this.document.visibilityState === 'visible' },
     };
-    this.client = clientOf(options, mine, { get: () => null, set: () => {} }, 'http://model/');
+    this.client = clientIn(options, mine, { get: () => null, set: () => {} }, 'http://model/');
   }
 
   /** The process ends: nothing is said to anybody. */

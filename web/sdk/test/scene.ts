@@ -1,6 +1,6 @@
 // A world with clients in it.
 
-import { type ClientOptions, clientOf } from '../src/client.js';
+import { type ClientOptions, clientIn } from '../src/client.js';
 import type { TransportName } from '../src/machine.js';
 import type { Environment } from '../src/wire.js';
 import { chance, Clock, ModelServer, Network } from './world.js';
@@ -16,6 +16,6 @@ export function scene(seed = 1) {
       remembered = t;
     },
   };
-  const client = (options: ClientOptions = {}, more: Partial<Environment> = {}) => clientOf(options, { ...network.environment(), ...more }, memory, 'http://model/');
+  const client = (options: ClientOptions = {}, more: Partial<Environment> = {}) => clientIn(options, { ...network.environment(), ...more }, memory, 'http://model/');
   return { clock, server, network, client };
 }

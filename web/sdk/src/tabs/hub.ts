@@ -44,7 +44,7 @@ const alone = { code: 0, name: 'alone', message: '', retry: true };
 const optionsOf = ({ filter, slow }: Command): string => JSON.stringify({ filter, slow });
 
 /** Whether what comes after one place is all that comes after another, as far as can be known. */
-const follows = (c: Command, from: Command): boolean => (c.line !== undefined && c.line === from.line) || (c.since === from.since && c.offset === from.offset);
+const follows = (c: Command, from: Command): unknown => (c.line && c.line === from.line) || (c.since === from.since && c.offset === from.offset);
 
 /** @internal Serves the tabs with a session, as the server would each of them. It ends with the session. */
 export interface Hub {
@@ -161,7 +161,7 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
   const least = (joins: readonly Join[]): Command | null => {
     let found: Command | null = null;
     for (const { command } of joins) {
-      if (command.since && (!found || (command.line !== undefined && command.line === found.line && numberOf(command.last) < numberOf(found.last)))) found = command;
+      if (command.since && (!found || (command.line && command.line === found.line && numberOf(command.last) < numberOf(found.last)))) found = command;
     }
     return found;
   };

@@ -1,13 +1,13 @@
-import type { ConnectionState, Happening } from '../machine.js';
+import type { Happening } from '../machine.js';
 import type { Command, Fields } from '../protocol.js';
 import { type RuntimeHost, type RuntimeOptions, runtime } from '../runtime.js';
 import type { Environment } from '../wire.js';
+import type { Said } from './bus.js';
 import { type Hub, hub } from './hub.js';
 
 /** @internal Whom a leader tells. */
 export interface LeaderHost {
-  changed(state: ConnectionState, life: string, user: string | null): void;
-  send(to: readonly string[], life: string, message: Fields): void;
+  say(said: Said): void;
   /** All tabs that have said something. */
   tabs(): readonly string[];
   /** Whether there are others, or have been. */
@@ -30,7 +30,8 @@ export function lead(id: string, own: RuntimeHost, env: Environment, o: RuntimeO
   let life = '';
   /** Null as long as the server has not said it of this life. */
   let user: string | null = null;
-  const tell = (): void => host.changed(connection.state, life, user);
+  const tell = (): void => host.say({ type: 'state', leader: id, state: connection.state, life, user });
+  const send = (to: readonly string[], of: string, message: Fields): void => host.say({ type: 'message', to, life: of, message });
   const connection = runtime({
     ...own,
     subscriptions: () => [],
@@ -41,7 +42,7 @@ export function lead(id: string, own: RuntimeHost, env: Environment, o: RuntimeO
       user = null;
       const mine = session ? `${id} ${++lives}` : '';
       life = mine;
-      serving = session && hub(session, env, (to, m) => host.send(to, mine, m), host.company);
+      serving = session && hub(session, env, (to, m) => send(to, mine, m), host.company);
       tell();
     },
     drained: () => serving?.drained(),
@@ -51,7 +52,7 @@ export function lead(id: string, own: RuntimeHost, env: Environment, o: RuntimeO
       user = name;
       tell();
     },
-    complained: (channel, error) => host.send(host.tabs(), life, { type: 'error', channel, error }),
+    complained: (channel, error) => send(host.tabs(), life, { type: 'error', channel, error }),
   }, env, o);
   return {
     tell,

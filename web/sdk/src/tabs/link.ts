@@ -21,20 +21,17 @@ const TERM = 2_000;
 /** What there is while a tab takes part. */
 interface Part {
   readonly cut: AbortController;
-  key: string;
-  bus: Bus | null;
-  leader: Leader | null;
-  /** Since when it leads. */
-  since: number;
+  bus?: Bus;
+  leader?: Leader | undefined;
   /** The leader that was heard last. */
   heard: string;
   life: string;
   user: string | null;
   /** What the client was told of it, in this life. */
   told: string | null;
-  session: Session | null;
-  wire: TabWire | null;
-  timer: unknown;
+  session?: Session | undefined;
+  wire?: TabWire | undefined;
+  timer?: unknown;
 }
 
 /**
@@ -52,6 +49,10 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
   /** Whether its session is there to be used. */
   let live = false;
   let own: Connection | null = null;
+  /** What the locks and the bus are named by. */
+  let key = '';
+  /** Since when this tab leads. */
+  let since = 0;
   let failures = 0;
   let company = false;
 
@@ -63,7 +64,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
 
   const begin = async (): Promise<void> => {
     stop();
-    const part: Part = { cut: new AbortController(), key: '', bus: null, leader: null, since: 0, heard: '', life: '', user: null, told: null, session: null, wire: null, timer: null };
+    const part: Part = { cut: new AbortController(), heard: '', life: '', user: null, told: null };
     current = part;
     set({ name: 'connecting', transport: null, attempt: failures, reason: null });
     try {
@@ -79,29 +80,23 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
     failures = 0;
     const user = textOf(claimsOf(tokens.current).sub);
     if (tokens.current && !user) {
-      goAlone({ type: 'connect' }); // whose it is cannot be told, so it is shared with nobody
+      goAlone(); // whose it is cannot be told, so it is shared with nobody
       return;
     }
-    part.key = `starling ${o.base} ${apart}${user}`;
+    key = `starling ${o.base} ${apart}${user}`;
     // Who waits for this lock learns that the tab is gone.
-    hold(part, `${part.key} ${id}`, () => enter(part)).catch(() => {});
+    hold(part, `${key} ${id}`, () => enter(part)).catch(() => {});
   };
 
   /** Has a lock for as long as it takes part. */
-  const hold = async ({ cut: { signal } }: Part, name: string, held: () => void, options: LockOptions = { signal }): Promise<void> => {
-    let off = (): void => {};
-    try {
-      await tabs.locks.request(name, options, () => new Promise<void>((done) => {
-        off = whenAborted(signal, done as () => void);
-        if (!signal.aborted) held();
-      }));
-    } finally {
-      off();
-    }
-  };
+  const hold = ({ cut: { signal } }: Part, name: string, held: () => void, options: LockOptions = { signal }): Promise<void> =>
+    tabs.locks.request(name, options, () => new Promise<void>((done) => {
+      whenAborted(signal, () => done());
+      if (!signal.aborted) held();
+    }));
 
   const enter = (part: Part): void => {
-    const bus = tabs.open(part.key);
+    const bus = tabs.open(key);
     part.bus = bus;
     bus.onmessage = ({ data }: { readonly data: Said }) => {
       company = true;
@@ -124,7 +119,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
   const take = async (part: Part, steal: boolean): Promise<void> => {
     const { signal } = part.cut;
     try {
-      await hold(part, part.key, () => rise(part), steal ? { steal } : { signal });
+      await hold(part, key, () => rise(part), steal ? { steal } : { signal });
     } catch {
       // It was taken over, or it has left.
     }
@@ -135,10 +130,9 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
   const rise = (part: Part): void => {
     const ends = numberOf(claimsOf(tokens.current).exp) * 1000;
     if (ends > 0 && !tokens.expiring) tokens.expires(Math.max(1, ends - env.now()));
-    part.since = env.now();
+    since = env.now();
     part.leader = lead(id, host, env, o, {
-      changed: (now, life, user) => say(part, { type: 'state', leader: id, state: now, life, user }),
-      send: (to, life, message) => say(part, { type: 'message', to, life, message }),
+      say: (said) => say(part, said),
       tabs: () => [id, ...watched],
       company: () => company,
     });
@@ -149,7 +143,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
   const fall = (part: Part): void => {
     const { leader } = part;
     if (!leader) return;
-    part.leader = null;
+    part.leader = undefined;
     watched.clear();
     leader.happen({ type: 'disconnect' });
     part.bus?.postMessage({ type: 'gone', leader: id });
@@ -215,7 +209,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
       case 'visible': {
         if (by === id || tabs.visible()) return;
         // Timers are held back in a tab that nobody sees, and it may be frozen.
-        const wait = Math.max(0, part.since + TERM - env.now());
+        const wait = Math.max(0, since + TERM - env.now());
         env.setTimeout(() => {
           if (part.leader === leader && !tabs.visible()) part.bus?.postMessage({ type: 'heir', to: by });
         }, wait);
@@ -231,7 +225,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
     if (tab === id || watched.has(tab)) return;
     watched.add(tab);
     const { leader } = part;
-    tabs.locks.request(`${part.key} ${tab}`, { signal: part.cut.signal }, () => {
+    tabs.locks.request(`${key} ${tab}`, { signal: part.cut.signal }, () => {
       if (part.leader !== leader) return;
       watched.delete(tab);
       leader?.forsake(tab);
@@ -276,7 +270,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
         if (end.kind === 'silent' && !part.leader) void take(part, true);
       },
       alone() {
-        if (current === part) goAlone({ type: 'connect' });
+        if (current === part) goAlone();
       },
       frame(direction, kind, text) {
         if (!part.leader && state.name === 'connected') host.frame({ direction, transport: state.transport, kind, text });
@@ -298,7 +292,7 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
   /** The session is over; the next goes on. */
   const lose = (part: Part): void => {
     const { session } = part;
-    part.session = part.wire = null;
+    part.session = part.wire = undefined;
     part.life = part.heard = '';
     part.told = null;
     session?.close();
@@ -319,8 +313,8 @@ export function tabLink(host: RuntimeHost, env: Environment, o: RuntimeOptions, 
     part.bus?.close();
   };
 
-  const goAlone = (event: Happening): void => {
-    const wanted = current !== null || event.type === 'connect';
+  const goAlone = (event: Happening = { type: 'connect' }): void => {
+    const wanted = current;
     stop();
     own = runtime(host, env, o);
     own.happen(event);

@@ -90,7 +90,7 @@ export class TestServer {
 
   /** Makes a client of this server. It knows this network and this clock only. */
   client(options: ClientOptions = {}): Client {
-    return clientIn({ ...options, transports: ['websocket'] }, this.#environment());
+    return clientIn({ ...options, transports: ['websocket'] }, this.#environment(), { get: () => null, set: () => {} }, 'http://test/');
   }
 
   /** How many clients are connected. */

@@ -41,17 +41,16 @@ export function overHttp(transport: TransportName, { base, token }: Place, on: L
   const post = async (command: Command): Promise<void> => {
     const body = JSON.stringify(command);
     on.frame('out', command.type, body);
-    const lost = (): void => self.fail('A command could not be sent.');
-    const timer = env.setTimeout(lost, PATIENCE);
+    const timer = env.setTimeout(self.fail, PATIENCE);
     const text = await env.fetch(address(base, 'send', { session }), { method: 'POST', body, signal }).then((r) => textIn(r, 'reply')).catch(() => '');
     env.clearTimeout(timer);
     if (signal.aborted) return;
     const answer = parseObject(text);
     const error = refusalOf(answer?.error);
-    if (!error && answer?.type !== 'reply') lost();
+    if (!error && answer?.type !== 'reply') self.fail();
     else if (error?.code === codes.session_busy) {
       waiting.unshift(command);
-      await new Promise<void>((done) => void env.setTimeout(done, BUSY));
+      await new Promise<void>((done) => env.setTimeout(done, BUSY));
     } else if (error?.code === codes.session_gone) on.end(endOf(error));
     else {
       // Refusals of the request itself are no replies, and what nobody waits for has none.
@@ -93,8 +92,7 @@ export function overHttp(transport: TransportName, { base, token }: Place, on: L
       const [, code, reason = ''] = /^(\d+) (.*)$/s.exec(headers.get('Starling-Error') ?? '') ?? [];
       const refusal = code ? refusalFrom(Number(code), reason) : refusalOf(answer?.error);
       if (answer && ok && !refusal) return answer;
-      const seconds = parseFloat(headers.get('Retry-After') ?? '');
-      const after = seconds >= 0 ? seconds * 1000 : undefined;
+      const after = Number(headers.get('Retry-After')) * 1000 || undefined;
       if (refusal) on.end(endOf(refusal, after));
       else self.fail(`The server answered with ${status}.`, after);
       return null;

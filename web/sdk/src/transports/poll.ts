@@ -1,11 +1,9 @@
-import { type Fields, isFields, isWildcard, numberOf, readMessage, textOf } from '../protocol.js';
+import { type Fields, isFields, isWildcard, listOf, numberOf, readMessage, textOf } from '../protocol.js';
 import { type Connect, ended, type Query } from '../wire.js';
 import { overHttp } from './http.js';
 
 /** How long the server may hold a poll back, in seconds. */
 const WAIT = 25;
-
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** @internal A session over long polling: a request that is answered when there is something, and then the next. */
 export const pollWire: Connect = (place, on, env) => {
@@ -16,7 +14,7 @@ export const pollWire: Connect = (place, on, env) => {
   const poll = async (query: Query, seconds: number): Promise<Fields | null> => {
     const timer = env.setTimeout(() => on.end(ended('silent', 'The server did not answer in time.')), (seconds + 10) * 1000);
     try {
-      return await wire.read(await wire.ask('poll', query));
+      return await wire.read(await wire.ask('poll', { ...query, wait: `${seconds}s` }));
     } catch {
       wire.fail();
       return null;
@@ -36,9 +34,9 @@ export const pollWire: Connect = (place, on, env) => {
       if (m?.type === 'drain') leaving = m.after;
       else if (m) on.message(m);
     };
-    for (const channel of list(answer.reset).map(textOf)) hear({ type: 'reset', channel, position, reason: isWildcard(channel) ? 'wildcard' : 'gone' });
+    for (const channel of listOf(answer.reset).map(textOf)) hear({ type: 'reset', channel, position, reason: isWildcard(channel) ? 'wildcard' : 'gone' });
     if (first) on.settled();
-    for (const one of [...list(answer.publications), ...list(answer.signals), ...list(answer.messages)]) hear(one);
+    for (const one of [...listOf(answer.publications), ...listOf(answer.signals), ...listOf(answer.messages)]) hear(one);
     if (position) on.position(position);
     if (leaving !== null) on.end(ended('draining', 'The server is going away.', leaving));
     else if (first) wire.open(session);
@@ -46,12 +44,12 @@ export const pollWire: Connect = (place, on, env) => {
 
   const run = async (): Promise<void> => {
     // The first is not held back: it tells the session, which commands need.
-    let answer = await poll({ channel: place.channels, since: place.since, keep: '1', wait: '0' }, 0);
+    let answer = await poll({ channel: place.channels, since: place.since, keep: '1' }, 0);
     while (answer && !wire.signal.aborted) {
       tell(answer);
       if (wire.signal.aborted) return;
       const { position, ack } = answer;
-      answer = await poll({ session, since: textOf(position), ack: String(numberOf(ack)), wait: `${WAIT}s` }, WAIT);
+      answer = await poll({ session, since: textOf(position), ack: String(numberOf(ack)) }, WAIT);
     }
   };
   void run();

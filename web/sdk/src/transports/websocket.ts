@@ -5,7 +5,7 @@ const OPEN = 1;
 
 /** @internal A session over a WebSocket: one message a frame, both ways. */
 export const webSocketWire: Connect = (place, on, env) => {
-  if (!env.WebSocket) throw new Error('There is no WebSocket here: give one in the options, such as that of the package "ws".');
+  if (!env.WebSocket) throw new Error('There is no WebSocket here: give that of the package "ws" in the options.');
   const socket = new env.WebSocket(address(place.base, 'ws').replace(/^http/, 'ws'), 'starling.v1.json');
   let opened = false;
   /** When to come back, after the server has said that it goes away. */
@@ -32,7 +32,7 @@ export const webSocketWire: Connect = (place, on, env) => {
   };
   socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
     if (back) on.end(ended('draining', 'The server is going away.', Math.max(0, back - env.now())));
-    else if (code >= 4000 && code < 5000) on.end(endOf(refusalFrom(code, reason)));
+    else if (code >= 4000) on.end(endOf(refusalFrom(code, reason)));
     else on.end(broken('websocket', opened, reason || undefined));
   };
   socket.onerror = () => {}; // the close that follows says what there is to say
