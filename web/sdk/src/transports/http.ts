@@ -41,13 +41,14 @@ export function overHttp(transport: TransportName, { base, token }: Place, on: L
   const post = async (command: Command): Promise<void> => {
     const body = JSON.stringify(command);
     on.frame('out', command.type, body);
-    const timer = env.setTimeout(self.fail, PATIENCE);
+    const lost = (): void => self.fail('A command could not be sent.');
+    const timer = env.setTimeout(lost, PATIENCE);
     const text = await env.fetch(address(base, 'send', { session }), { method: 'POST', body, signal }).then((r) => textIn(r, 'reply')).catch(() => '');
     env.clearTimeout(timer);
     if (signal.aborted) return;
     const answer = parseObject(text);
     const error = refusalOf(answer?.error);
-    if (!error && answer?.type !== 'reply') self.fail();
+    if (!error && answer?.type !== 'reply') lost();
     else if (error?.code === codes.session_busy) {
       waiting.unshift(command);
       await new Promise<void>((done) => env.setTimeout(done, BUSY));
