@@ -1,4 +1,4 @@
-import type { Abortable } from './abort.js';
+import { type Abortable } from './abort.js';
 import type { Published } from './publisher.js';
 import { type Publication } from './protocol.js';
 import type { ChannelEvents } from './subscription.js';
