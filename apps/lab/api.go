@@ -159,14 +159,18 @@ func (l *Lab) serveDelete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l.mu.Lock()
-	rec := s.record
+	rec, another := s.record, s.isGone()
+	if !another {
+		s.gone = time.Now()
+		l.count--
+	}
 	l.mu.Unlock()
+	if another {
+		return noWorkspace()
+	}
 	if err := l.purge(r.Context(), s.id, rec); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.count--
-	l.mu.Unlock()
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

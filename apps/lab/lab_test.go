@@ -10,12 +10,14 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/starling-rt/starling"
 	"github.com/starling-rt/starling/eventlog"
+	"github.com/starling-rt/starling/eventlog/logtest"
 	"github.com/starling-rt/starling/eventlog/memory"
 )
 
@@ -333,6 +335,32 @@ func TestResetRemovesAllAtOnce(t *testing.T) {
 		}
 		s.visit()
 	})
+}
+
+// A page that still reports while its workspace is removed does not bring it back.
+func TestNobodyFindsWhatIsBeingRemoved(t *testing.T) {
+	hooked := logtest.Hook(memory.New(memory.Options{}))
+	s := open(t, Options{}, func(o *starling.Options) { o.Engine = hooked })
+	defer s.close()
+	v := s.visit()
+	s.watch(v.Workspace, "failure", 1)
+	report := func() {
+		t.Helper()
+		if status, body := s.ask("POST", "/"+v.Workspace+"/watch", `{"watcher":"w","scenario":"board"}`); status != http.StatusNotFound {
+			t.Errorf("got %d %s for a workspace that is gone", status, body)
+		}
+	}
+	var removing sync.WaitGroup
+	stop := hooked.Block(logtest.CallRemove, recordPrefix+v.Workspace)
+	removing.Go(func() { s.do("DELETE", "/"+v.Workspace, "", nil) })
+	stop.Wait()
+	report()
+	if status, _ := s.ask("DELETE", "/"+v.Workspace, ""); status != http.StatusNotFound {
+		t.Errorf("removed twice: got %d", status)
+	}
+	stop.Release()
+	removing.Wait()
+	report()
 }
 
 func TestBurst(t *testing.T) {

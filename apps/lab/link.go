@@ -83,7 +83,7 @@ func (l *Lab) line(s *space, name string) (*line, error) {
 	defer l.mu.Unlock()
 	one := s.lines[name]
 	switch {
-	case s.gone:
+	case s.isGone():
 		return nil, noWorkspace()
 	case one == nil && len(s.lines) >= maxLines:
 		return nil, protocol.Errorf(protocol.LimitReached, "A workspace has at most %d lines.", maxLines)

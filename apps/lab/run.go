@@ -92,7 +92,7 @@ func (l *Lab) watch(ctx context.Context, s *space, w watching) (*run, error) {
 	defer l.mu.Unlock()
 	r := l.runs[first]
 	if r == nil {
-		if l.closed || s.gone {
+		if l.closed || s.isGone() {
 			return nil, noWorkspace()
 		}
 		if l.running(s) >= maxRuns {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -29,7 +30,7 @@ type space struct {
 	// Guarded by Lab.mu.
 	record
 	saved time.Time // when the record was last kept
-	gone  bool
+	gone  time.Time // when it was removed; it stays in Lab.spaces for a while, so that nobody finds it in the log meanwhile
 	lines map[string]*line
 	rests map[string]*rest // where traffic stands that nobody watches
 }
@@ -87,9 +88,13 @@ func (l *Lab) find(ctx context.Context, id string) (*space, error) {
 	}
 	l.mu.Lock()
 	s := l.spaces[id]
+	gone := s != nil && s.isGone()
 	known := s != nil && time.Now().Before(s.Expires)
 	l.mu.Unlock()
-	if known {
+	switch {
+	case gone:
+		return nil, noWorkspace()
+	case known:
 		return s, nil
 	}
 	it, err := l.server.Log().KV().Get(ctx, recordPrefix+id)
@@ -112,15 +117,20 @@ func (l *Lab) find(ctx context.Context, id string) (*space, error) {
 		s = &space{id: id, record: r, lines: map[string]*line{}, rests: map[string]*rest{}}
 		l.spaces[id] = s
 	}
+	if s.isGone() {
+		return nil, noWorkspace()
+	}
 	s.Expires = r.Expires
 	return s, nil
 }
+
+func (s *space) isGone() bool { return !s.gone.IsZero() }
 
 // use prolongs the life of a workspace, and notes channels that are its own.
 func (l *Lab) use(ctx context.Context, s *space, channels ...string) error {
 	now := time.Now()
 	l.mu.Lock()
-	if s.gone {
+	if s.isGone() {
 		l.mu.Unlock()
 		return noWorkspace()
 	}
@@ -146,12 +156,14 @@ func (l *Lab) use(ctx context.Context, s *space, channels ...string) error {
 // purge removes a workspace and all that belongs to it.
 func (l *Lab) purge(ctx context.Context, id string, r record) error {
 	l.mu.Lock()
-	if s := l.spaces[id]; s != nil {
-		s.gone = true
-		s.cut()
-		r = s.record
-		delete(l.spaces, id)
+	s := l.spaces[id]
+	if s == nil {
+		s = &space{id: id, record: r}
+		l.spaces[id] = s
 	}
+	s.gone = time.Now()
+	s.cut()
+	r = s.record
 	var ending []*run
 	for _, name := range r.Channels {
 		if one := l.runs[name]; one != nil {
@@ -219,6 +231,7 @@ func (l *Lab) sweep(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	l.count = left
+	maps.DeleteFunc(l.spaces, func(_ string, s *space) bool { return s.isGone() && time.Since(s.gone) > sweepEvery })
 	l.mu.Unlock()
 	return nil
 }
@@ -229,6 +242,9 @@ func (l *Lab) lives(id string, r record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.spaces[id]; s != nil {
+		if s.isGone() {
+			return false // it was kept once more while it was removed
+		}
 		r = s.record
 	}
 	return time.Now().Before(r.Expires)
