@@ -24,12 +24,12 @@ type Delta []Op
 
 // Insert puts text at an index, with the formatting of what stands before it.
 func (t *Text) Insert(index int, text string) error {
-	return t.insertAt(index, textRun(text), nil, true)
+	return t.insertAt(index, textPart{text: text}, nil, true)
 }
 
 // InsertWith puts text at an index, with exactly the given formatting.
 func (t *Text) InsertWith(index int, text string, attrs Attrs) error {
-	return t.insertAt(index, textRun(text), attrs, false)
+	return t.insertAt(index, textPart{text: text}, attrs, false)
 }
 
 // InsertEmbed puts an object at an index; it counts as one unit. embed is a
@@ -188,7 +188,7 @@ func (t *Text) applyOp(p *textPos, op Op) error {
 	case op.Embed != nil:
 		d.insertText(t.t, p, textPart{embed: op.Embed}, attrs)
 	case op.Insert != "":
-		d.insertText(t.t, p, textRun(strings.ToValidUTF8(op.Insert, lib0.Replacement)), attrs)
+		d.insertText(t.t, p, textPart{text: strings.ToValidUTF8(op.Insert, lib0.Replacement)}, attrs)
 	case op.Retain > 0:
 		n := reach(op.Retain, len(attrs) > 0)
 		if len(attrs) == 0 && p.left == store.None && p.index+n <= d.s.Types[t.t].Length {

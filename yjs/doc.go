@@ -76,9 +76,8 @@ type Options struct {
 	CleanFormats bool
 	// MaxBlocks bounds the structs of one update. Encoding v2 can name millions in
 	// a few bytes; raise it for one's own stored documents of that kind.
-	// Default: 65,536 and 8 more for each byte of the update. In v2, 16,384 and one
-	// for each byte of them may be other than deleted values of map keys and what was
-	// below them, which take few bytes each.
+	// Default: 65,536 and 8 more for each byte of the update. In v2, 16,384 and one for
+	// each byte may be other than deleted values of map keys and what was below them.
 	MaxBlocks int
 	// MaxPending bounds the bytes kept of updates that wait for others. Default: 16 MiB.
 	MaxPending int
@@ -95,11 +94,12 @@ type Doc struct {
 	stamp    uint32
 	queue    []*txn // committed, to be finished
 	inCommit bool
+	tracking bool // changed types are noted
 	prog     progress
-	want     bool   // the bytes of the next transaction are wanted
-	wanted   []byte // and here they are
+	want     bool   // the bytes of the next transaction are wanted:
+	wanted   []byte // these
 	edits
-	observing
+	*observing
 	scratch
 }
 
@@ -111,14 +111,24 @@ type edits struct {
 	exact     bool // indexes inside surrogate pairs are taken as they are, as Yjs does
 }
 
-// observing is who wants to know.
+// observing is who wants to know. A document that nobody observes has nobody.
 type observing struct {
-	tracking bool // changed types are noted
 	onUpdate hooks[func(*Update)]
 	onTxn    hooks[func(*txn)]
 	events   map[int32]*hooks[func(*Event)]
 	deep     map[int32]*hooks[func([]*Event)]
 	subdocs  hooks[func(*Subdocs)]
+}
+
+// nobody is never changed.
+var nobody observing
+
+// observers returns what observers are added to.
+func (d *Doc) observers() *observing {
+	if d.observing == &nobody {
+		d.observing = new(observing)
+	}
+	return d.observing
 }
 
 // scratch is memory that is used again.
@@ -134,7 +144,7 @@ func New(opts Options) *Doc {
 	if opts.MaxPending <= 0 {
 		opts.MaxPending = 16 << 20
 	}
-	d := &Doc{opts: opts, clientID: opts.ClientID}
+	d := &Doc{opts: opts, clientID: opts.ClientID, observing: &nobody}
 	if d.clientID == 0 {
 		d.clientID = randomID()
 	}
@@ -172,4 +182,4 @@ func (d *Doc) Transact(origin any, f func()) {
 
 // OnUpdate calls f after every transaction that changed the document, with what
 // to send to others. The result stops that.
-func (d *Doc) OnUpdate(f func(*Update)) (stop func()) { return d.onUpdate.add(f) }
+func (d *Doc) OnUpdate(f func(*Update)) (stop func()) { return d.observers().onUpdate.add(f) }

@@ -64,7 +64,7 @@ func (h *handle) Observe(f func(*Event)) (stop func()) {
 	if h.d == nil {
 		return func() {}
 	}
-	return h.d.watch(hookOf(&h.d.events, h.t).add(f))
+	return h.d.watch(hookOf(&h.d.observers().events, h.t).add(f))
 }
 
 // hookOf gives the hooks of one type.
@@ -104,12 +104,12 @@ func (h *handle) ObserveDeep(f func([]*Event)) (stop func()) {
 	if h.d == nil {
 		return func() {}
 	}
-	return h.d.watch(hookOf(&h.d.deep, h.t).add(f))
+	return h.d.watch(hookOf(&h.d.observers().deep, h.t).add(f))
 }
 
 // OnSubdocs calls f when subdocuments come or go. The result stops that.
 func (d *Doc) OnSubdocs(f func(*Subdocs)) (stop func()) {
-	return d.watch(d.subdocs.add(f))
+	return d.watch(d.observers().subdocs.add(f))
 }
 
 // observe calls the observers of a transaction.

@@ -228,8 +228,6 @@ type textPart struct {
 	embed Content
 }
 
-func textRun(s string) textPart { return textPart{text: s} }
-
 func (d *Doc) partItem(part textPart) store.Item {
 	switch c := part.embed.(type) {
 	case nil:

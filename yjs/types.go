@@ -322,7 +322,7 @@ func (d *Doc) adopt(c Content, i int32) {
 	h.d, h.t, h.pre = d, int32(d.s.At(i).A), nil
 	if pre.text != "" {
 		p := d.textStart(h.t)
-		d.insertText(h.t, &p, textRun(pre.text), nil)
+		d.insertText(h.t, &p, textPart{text: pre.text}, nil)
 	}
 	for _, e := range pre.entries {
 		d.setKey(h.t, e.Key, e.Value)

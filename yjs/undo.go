@@ -60,7 +60,7 @@ func NewUndo(d *Doc, opts UndoOptions, scope ...Content) (*Undo, error) {
 		}
 		u.scope = append(u.scope, sh.base().t)
 	}
-	u.stop = d.watch(d.onTxn.add(u.record))
+	u.stop = d.watch(d.observers().onTxn.add(u.record))
 	return u, nil
 }
 

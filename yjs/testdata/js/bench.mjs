@@ -11,6 +11,7 @@ const file = f => new Uint8Array(fs.readFileSync(path.join(dir, 'yjs', f)))
 const split = b => { const l = []; const v = new DataView(b.buffer, b.byteOffset); for (let i = 0; i < b.length;) { const n = v.getUint32(i, true); l.push(b.subarray(i + 4, i + 4 + n)); i += 4 + n } return l }
 const now = () => performance.now()
 const best = (n, f) => { const t = []; for (let i = 0; i < n; i++) { global.gc(); t.push(f()) } return { ms: Math.min(...t) } }
+const median = (n, f) => { const t = []; for (let i = 0; i < n; i++) { global.gc(); t.push(f()) } return { ms: t.sort((a, b) => a - b)[n >> 1] } }
 const time = f => { const t = now(); f(); return now() - t }
 const percentiles = t => { t.sort((a, b) => a - b); const p = q => t[Math.min(t.length - 1, Math.floor(t.length * q))] * 1000; return { p50: p(0.5), p99: p(0.99), p999: p(0.999), max: t[t.length - 1] * 1000 } }
 const each = (l, f) => { const t = new Array(l.length); for (let i = 0; i < l.length; i++) { const s = now(); f(l[i], i); t[i] = now() - s } return percentiles(t) }
@@ -31,11 +32,13 @@ const scenarios = {
   apply: () => { const l = split(file('b4.updates.bin')); return best(3, () => { const d = new Y.Doc(); let n = 0; d.on('update', u => { n += u.length }); return time(() => l.forEach(u => Y.applyUpdate(d, u))) }) },
   loadv1: () => { const u = file('b4.v1.bin'); return best(9, () => time(() => load(u).getText('text').toString())) },
   loadv2: () => { const u = file('b4.v2.bin'); return best(9, () => time(() => { const d = new Y.Doc(); Y.applyUpdateV2(d, u); d.getText('text').toString() })) },
+  startv1: () => { const u = file('b4.v1.bin'); return median(9, () => time(() => load(u).getText('text').toString())) },
+  startv2: () => { const u = file('b4.v2.bin'); return median(9, () => time(() => { const d = new Y.Doc(); Y.applyUpdateV2(d, u); d.getText('text').toString() })) },
   encodev1: () => { const d = load(file('b4.v1.bin')); return best(9, () => time(() => Y.encodeStateAsUpdate(d))) },
   encodev2: () => { const d = load(file('b4.v1.bin')); return best(9, () => time(() => Y.encodeStateAsUpdateV2(d))) },
   memory: () => { const u = file('b4.v1.bin'); load(u); global.gc(); global.gc(); const a = process.memoryUsage().heapUsed; const docs = []; for (let i = 0; i < 10; i++) docs.push(load(u)); global.gc(); global.gc(); return { bytes: (process.memoryUsage().heapUsed - a) / docs.length } },
   tiny: () => { const mk = () => { const d = new Y.Doc(); d.getText('t').insert(0, 'hi'); return d }; mk(); global.gc(); global.gc(); const a = process.memoryUsage().heapUsed; const docs = []; for (let i = 0; i < 20000; i++) docs.push(mk()); global.gc(); global.gc(); return { bytes: (process.memoryUsage().heapUsed - a) / docs.length } },
-  local: () => { const tr = JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(dir, 'traces/sequential_traces/automerge-paper.json.gz')))); return best(3, () => { const d = new Y.Doc(); const t = d.getText('text'); let n = 0; d.on('update', u => { n += u.length }); return time(() => { for (const x of tr.txns) for (const [p, del, ins] of x.patches) { if (del) t.delete(p, del); if (ins) t.insert(p, ins) } }) }) },
+  local: () => { const tr = JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(dir, 'traces/sequential_traces/automerge-paper.json.gz')))); return best(5, () => { const d = new Y.Doc(); const t = d.getText('text'); let n = 0; d.on('update', u => { n += u.length }); return time(() => { for (const x of tr.txns) for (const [p, del, ins] of x.patches) { if (del) t.delete(p, del); if (ins) t.insert(p, ins) } }) }) },
   merge: () => { const l = split(file('b4.updates.bin')).slice(0, +arg); return best(+arg > 5000 ? 1 : 3, () => time(() => Y.mergeUpdates(l))) },
   diff: () => { const u = file('b4.v1.bin'); const sv = Y.encodeStateVector(load(Y.mergeUpdates(split(file('b4.updates.bin')).slice(0, 1000)))); return best(9, () => time(() => Y.diffUpdate(u, sv))) },
   svfrom: () => { const u = file('b4.v1.bin'); return best(9, () => time(() => Y.encodeStateVectorFromUpdate(u))) },
