@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -120,8 +121,9 @@ func rawWrites(ctx context.Context, d time.Duration, subs, rate int) (each time.
 }
 
 // barePebble returns how many records a second a loop writes that does nothing but
-// Pebble batches with keys and values as the engine's, so many records a batch, the
-// next batch applied while the last is synced.
+// Pebble batches of the engine's rows: the record, what is known of its channel, and
+// the last number. Half of what is in flight is a batch, so that the next one is applied
+// while the last is synced.
 func barePebble(ctx context.Context, d time.Duration, inFlight int) (rate float64, err error) {
 	dir, err := os.MkdirTemp("", "starling-bench-")
 	if err != nil {
@@ -133,19 +135,29 @@ func barePebble(ctx context.Context, d time.Duration, inFlight int) (rate float6
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	value := make([]byte, 200)
+	// As long as the engine's, for 128 bytes of data in a channel with such a name.
+	record, meta, number := make([]byte, 156), make([]byte, 14), make([]byte, 8)
 	half := max(inFlight/2, 1)
 	var done int
+	var key []byte
 	var last *pebble.Batch
 	start := time.Now()
 	for i := 0; time.Since(start) < d && ctx.Err() == nil; {
 		b := db.NewBatch()
 		for range half {
 			i++
-			key := fmt.Appendf(nil, "rbench:%05d\x00%012d", i*7919%appendChannels, i)
-			if err := b.Set(key, value, nil); err != nil {
+			key = fmt.Appendf(key[:0], "r\nbench:%d\x00", i*7919%appendChannels)
+			key = binary.BigEndian.AppendUint64(key, uint64(i))
+			if err := b.Set(key, record, nil); err != nil {
 				return 0, err
 			}
+			key = fmt.Appendf(key[:0], "m\nbench:%d", i*7919%appendChannels)
+			if err := b.Set(key, meta, nil); err != nil {
+				return 0, err
+			}
+		}
+		if err := b.Set([]byte("n"), number, nil); err != nil {
+			return 0, err
 		}
 		if err := db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 			return 0, err
@@ -182,7 +194,7 @@ func rawFile(ctx context.Context, d time.Duration, inFlight int) (rate float64, 
 		return 0, err
 	}
 	defer f.Close()
-	group := make([]byte, 230*inFlight)
+	group := make([]byte, 210*inFlight) // as much as the engine's rows
 	done := 0
 	start := time.Now()
 	for time.Since(start) < d && ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,12 @@ type process struct {
 	args []string
 }
 
+// Where servers listen: those with data on disk, and those that keep it in memory.
+const (
+	diskListen   = "127.0.0.1:18990"
+	memoryListen = "127.0.0.1:18992"
+)
+
 // start runs this binary as a server with everything open and no limits.
 func start(ctx context.Context, args ...string) (*process, error) {
 	self, err := os.Executable()
@@ -32,8 +39,12 @@ func start(ctx context.Context, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{dir: dir, url: "http://127.0.0.1:18990", args: append([]string{
-		self, "serve", "--dev", "--listen", "127.0.0.1:18990", "--data", dir, "--pprof", "--log-level", "error",
+	listen := diskListen
+	if i := slices.Index(args, "--listen"); i >= 0 {
+		listen = args[i+1]
+	}
+	p := &process{dir: dir, url: "http://" + listen, args: append([]string{
+		self, "serve", "--dev", "--listen", listen, "--data", dir, "--pprof", "--log-level", "error",
 		"--limit-rate=-1", "--limit-address-rate=-1",
 	}, args...)}
 	if err := p.run(ctx); err != nil {
