@@ -18,7 +18,7 @@ import (
 type benchCmd struct {
 	Scenario []string      `arg:"" optional:"" help:"append, publish, fanout, saturate, channels, hot, idle, recover, storm, slow. Default: all."`
 	Duration time.Duration `help:"Of each measurement." default:"5s"`
-	Conns    int           `help:"Connections of the scenarios idle and storm." default:"10000"`
+	Conns    int           `help:"Connections of the scenarios idle (default: 10,000) and storm (15,000)."`
 	Nodes    []string      `help:"Measure these nodes instead, which run already and let anybody in: publish on the first, read on all." placeholder:"URL"`
 	JSON     bool          `help:"Print JSON."`
 	Doc      string        `help:"Write the table into the channels section of this file." placeholder:"FILE" type:"existingfile"`

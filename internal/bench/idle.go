@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"bufio"
 	"context"
 	"encoding/json"
@@ -20,6 +21,7 @@ import (
 // idle measures what connections cost that say nothing and hear nothing but
 // heartbeats. Each has an identity and a subscription.
 func idle(ctx context.Context, o Options) ([]Figure, error) {
+	o.Conns = cmp.Or(o.Conns, 10_000)
 	var all []Figure
 	for _, kind := range []struct {
 		name string

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"bufio"
 	"context"
 	"errors"
@@ -23,6 +24,7 @@ const stormChannels = 100
 // storm kills the server under many clients, starts it again, and has all of them
 // come back at once, each with a position from before.
 func storm(ctx context.Context, o Options) ([]Figure, error) {
+	o.Conns = cmp.Or(o.Conns, 15_000)
 	p, err := start(ctx)
 	if err != nil {
 		return nil, err
