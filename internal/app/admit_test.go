@@ -51,8 +51,15 @@ func TestAdmission(t *testing.T) {
 			}
 			return time.Since(start)
 		}
+		if took := take(admitBurst - 1); took != 0 {
+			t.Errorf("the first connections took %v, want no time", took)
+		}
+		if took := take(1000); took == 0 || took > 1000*admitFirst {
+			t.Errorf("1,000 connections that come at once took %v, want %v at most", took, 1000*admitFirst)
+		}
+		<-time.After(admitAwake * admitProbe / 2)
 		if took := take(1000); took != 0 {
-			t.Errorf("1,000 connections took %v, want no time", took)
+			t.Errorf("1,000 connections took %v when the machine had kept up, want no time", took)
 		}
 		a.pause.Store(int64(time.Millisecond))
 		if took := take(100 * admitBurst); took < 100*time.Millisecond {
