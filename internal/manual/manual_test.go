@@ -117,7 +117,7 @@ func TestTheClientsOwnErrorsAreThoseOfItsSource(t *testing.T) {
 	}
 	for _, e := range own {
 		got = append(got, e.name)
-		if retry := regexp.MustCompile(`const retry = [^;]*'` + e.name + `'`).Match(raw); retry != e.retry {
+		if retry := regexp.MustCompile(`retry: \[[^]]*'` + e.name + `'`).Match(raw); retry != e.retry {
 			t.Errorf("%s: retry is %v here and %v in errors.ts", e.name, e.retry, retry)
 		}
 	}
