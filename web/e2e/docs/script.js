@@ -129,7 +129,7 @@ class Scene {
     for (const { block, page } of this.open) {
       const there = () => page.locator('body').innerText().then((text) => text.includes(block.said) || page.logged.some((l) => l.includes(block.said)));
       let trouble = '';
-      for (const end = Date.now() + 10_000; !(await there()); await page.waitForTimeout(100)) {
+      for (const end = Date.now() + 30_000; !(await there()); await page.waitForTimeout(100)) {
         if (Date.now() < end) continue;
         trouble = `it does not show ${block.said} but ${await page.locator('body').innerText()}, and logs ${page.logged}`;
         break;
