@@ -169,11 +169,17 @@ export async function runScripts(context, blocks, done) {
   for (const [i, block] of blocks.entries()) if (block.lang !== 'html') files.push(await write(context, folder, block, i, contexts));
   const troubles = files.length > 0 ? await check(context, folder) : new Map();
   for (const [file, own] of troubles) if (contexts.has(file.replace('.tsx', ''))) done({ file, line: 1, lang: 'ts', how: '' }, 'run', own.map((t) => `line ${t.line}: ${t.text}`).join('\n'));
-  const { build } = await import('../../sdk/node_modules/esbuild/lib/main.js');
-  const bundle = (name, platform) => build({
-    entryPoints: [path.join(folder, name)], bundle: true, write: false, format: 'esm', target: 'es2022', jsx: 'automatic', platform, logLevel: 'silent',
-    ...(platform === 'node' && { packages: 'external' }),
-  }).then((r) => r.outputFiles[0].text);
+  const { rolldown } = await import('../../sdk/node_modules/rolldown/dist/index.mjs');
+  const bundle = async (name, platform) => {
+    const modules = await rolldown({
+      input: path.join(folder, name), platform, logLevel: 'silent',
+      transform: { target: 'es2022', jsx: { runtime: 'automatic' }, define: { 'process.env.NODE_ENV': '"development"' } },
+      ...(platform === 'node' && { external: (id) => !/^[./]/.test(id) }),
+    });
+    const { output: [{ code }] } = await modules.generate({ format: 'esm', inlineDynamicImports: true });
+    await modules.close();
+    return code;
+  };
   for (const { block, name, first } of files) {
     const own = troubles.get(name);
     if (own) {
