@@ -62,8 +62,11 @@ func (s *scene) close() {
 	}
 }
 
-// pass lets fake time pass.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets fake time pass, and what falls due at its end happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
 
 // ask makes a request, and returns the status and the body.
 func (s *scene) ask(method, path string, body any) (int, []byte) {
