@@ -99,10 +99,10 @@ func (s *Session) obey(c *command, always bool) {
 		s.subscribe(c)
 	case protocol.Unsubscribe:
 		s.unsubscribe(c)
-	case protocol.Publish:
-		s.publish(c)
-	case protocol.SignalType:
-		s.signal(c)
+	case protocol.Publish, protocol.SignalType:
+		if !s.hold(c) {
+			s.say(c, s.background)
+		}
 	case protocol.History:
 		s.background(c, maxInFlight, s.history) // its reply may be large: one at a time
 	case protocol.Ping:
@@ -216,6 +216,7 @@ func (s *Session) subscribe(c *command) {
 		return
 	}
 	s.background(c, 1, func(c *command) {
+		defer s.release()
 		sub, recovered, err := s.makeAsked(e, join)
 		if err != nil {
 			c.refuse(err)
@@ -251,6 +252,7 @@ func (s *Session) Join(channel string, since protocol.Position, filter protocol.
 	if err != nil {
 		return nil, false, err
 	}
+	defer s.release()
 	return s.makeAsked(e, j)
 }
 
@@ -266,6 +268,7 @@ func (s *Session) makeAsked(e *entry, j hub.Join) (*hub.Subscription, bool, *pro
 	if err := s.admit(e.ctx, e.channel, &j); err != nil {
 		e.cancel()
 		s.mu.Lock()
+		s.making--
 		if s.find(e.channel) == e {
 			s.drop(e)
 		}
@@ -282,6 +285,7 @@ func (s *Session) make(e *entry, j hub.Join) (*hub.Subscription, bool, *protocol
 	cancelled := e.ctx.Err() != nil
 	e.cancel()
 	s.mu.Lock()
+	s.making--
 	there := s.find(e.channel) == e
 	switch {
 	case err != nil && there:
@@ -319,6 +323,7 @@ func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) 
 	e := &entry{channel: channel, given: given}
 	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
 	s.entries = append(s.entries, e)
+	s.making++
 	return e, nil
 }
 
@@ -386,6 +391,7 @@ func (s *Session) give(channel string, since protocol.Position) *protocol.Error 
 	if err != nil {
 		return err
 	}
+	defer s.release()
 	j := joinSince(channel, since)
 	sub, recovered, err := s.make(e, j)
 	if err != nil {

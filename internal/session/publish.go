@@ -8,13 +8,25 @@ import (
 	"github.com/starling-rt/starling/protocol"
 )
 
-func (s *Session) publish(c *command) {
+// runner runs what may take a while; weight is that of [Session.background].
+type runner func(c *command, weight int16, f func(*command))
+
+// say obeys a command that says something on a channel.
+func (s *Session) say(c *command, run runner) {
+	if c.Type == protocol.Publish {
+		s.publish(c, run)
+	} else {
+		s.signal(c, run)
+	}
+}
+
+func (s *Session) publish(c *command, run runner) {
 	c.span = s.server.trace(s.server.ctx, "publish", c.Channel)
 	v := c.verdict(auth.Publish)
 	switch {
 	case v == Refused:
 	case v == Undecided || s.server.conf.Hooks.Publish != nil || s.server.kind(c.Channel) != nil:
-		s.background(c, maxInFlight, s.publishAsked) // what follows comes after it
+		run(c, maxInFlight, s.publishAsked) // what follows comes after it
 	default:
 		s.store(c, c.publishing())
 	}
@@ -100,17 +112,17 @@ func (s *Session) call(c *command) {
 	c.reply(protocol.AppendCallResult(nil, data))
 }
 
-func (s *Session) signal(c *command) {
+func (s *Session) signal(c *command, run runner) {
 	switch v := c.verdict(auth.Signal); {
 	case v == Refused:
 	case v == Undecided:
-		s.background(c, maxInFlight, func(c *command) {
+		run(c, maxInFlight, func(c *command) {
 			if c.allowed(auth.Signal) {
 				s.sendSignal(c)
 			}
 		})
 	case s.server.conf.Log.Info().Remote:
-		s.background(c, maxInFlight, s.sendSignal) // one after the other, and not here, for it may wait
+		run(c, maxInFlight, s.sendSignal) // one after the other, and not here, for it may wait
 	default:
 		s.sendSignal(c)
 	}

@@ -67,8 +67,10 @@ type Session struct {
 	waiting   bool // for the answer to a heartbeat
 	requested bool // a request that carries a command is in progress
 	inFlight  int16
+	making    int16 // subscriptions
 	heard     int64 // Unix milliseconds of the last sign of life
 	entries   []*entry
+	held      *held // nil if nothing is
 	dirty     hub.Queue
 	out       *said // to be said; nil if nothing is
 	outBytes  int

@@ -142,6 +142,19 @@ func eventually(t *testing.T, what string, so func() bool) {
 	}
 }
 
+// stored returns the data of what a channel keeps.
+func (b *box) stored(channel string) (data []string) {
+	b.t.Helper()
+	page, err := b.sessions.History(b.t.Context(), session.HistoryQuery{Channel: channel, Limit: 1000})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, p := range page.Publications {
+		data = append(data, string(p.Data))
+	}
+	return data
+}
+
 func (b *box) sessionsBecome(n int64) {
 	b.t.Helper()
 	eventually(b.t, fmt.Sprintf("the sessions become %d", n), func() bool { return b.sessions.Stats().Sessions == n })

@@ -1,9 +1,12 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +73,120 @@ func TestWhileSubscribing(t *testing.T) {
 		b.sessionsBecome(0)
 		stop.Release()
 		eventually(t, "the subscription is gone", func() bool { return b.hub.Stats().Subscriptions == 0 })
+	})
+}
+
+// What a client says on a channel to which it is being subscribed it hears itself,
+// in the order in which it said it; other channels do not wait for that.
+func TestSayingWhileSubscribing(t *testing.T) {
+	for name, verdict := range map[string]session.Verdict{"allowed": session.Allowed, "asked": session.Undecided} {
+		for _, pattern := range []string{"room:1", "room:*"} {
+			t.Run(name+", "+pattern, func(t *testing.T) {
+				hooked := logtest.Hook(memory.New(memory.Options{}))
+				b := open(t, func(s *settings) {
+					s.engine = hooked
+					s.session.Policy = &policy{
+						judge: func(*auth.Identity, auth.Verb, string) (session.Verdict, *protocol.Error) { return verdict, nil },
+						ask:   func(context.Context, *auth.Identity, auth.Verb, string) *protocol.Error { return nil },
+					}
+				})
+				w := b.ws()
+				stop := hooked.Block(logtest.CallWatch, pattern)
+				defer stop.Release()
+				w.say(`{"type":"subscribe","id":"s","channel":"` + pattern + `"}`)
+				stop.Wait()
+				w.say(`{"type":"publish","id":1,"channel":"room:1","data":1}`)
+				w.say(`{"type":"publish","id":2,"channel":"other","data":2}`)
+				w.hears(`"id":2,"result"`)
+				w.say(`{"type":"publish","id":3,"channel":"room:1","data":3}`)
+				w.say(`{"type":"signal","id":4,"channel":"room:1","data":4}`)
+				w.say(`{"type":"ping","id":5}`)
+				w.hears(`"id":5`)
+				if p, err := b.log.Head(t.Context(), "room:1"); err != nil || p.Offset != 0 {
+					t.Fatalf("published before the subscription is there: %v, %v", p, err)
+				}
+				stop.Release()
+				var data []string
+				for replies := 0; len(data) < 3 || replies < 4; {
+					got := w.hear()
+					if _, d, said := strings.Cut(got, `"data":`); said {
+						data = append(data, d[:1])
+					} else if strings.Contains(got, `"result"`) {
+						replies++
+					}
+				}
+				// A signal may overtake publications, which have to be stored first.
+				if slices.Sort(data); !slices.Equal(data, []string{"1", "3", "4"}) {
+					t.Errorf("heard %v", data)
+				}
+				if got := b.stored("room:1"); !slices.Equal(got, []string{"1", "3"}) {
+					t.Errorf("stored %v", got)
+				}
+			})
+		}
+	}
+}
+
+// What is held for a subscription is said all the same if that does not come about.
+func TestSayingWhileSubscribingInVain(t *testing.T) {
+	hooked := logtest.Hook(memory.New(memory.Options{}))
+	refusing := make(chan struct{})
+	b := open(t, func(s *settings) {
+		s.engine = hooked
+		s.session.Policy = &policy{
+			judge: func(_ *auth.Identity, verb auth.Verb, channel string) (session.Verdict, *protocol.Error) {
+				if verb == auth.Subscribe && channel == "refused" {
+					return session.Undecided, nil
+				}
+				return session.Allowed, nil
+			},
+			ask: func(context.Context, *auth.Identity, auth.Verb, string) *protocol.Error {
+				<-refusing
+				return protocol.Errorf(protocol.Forbidden, "No.")
+			},
+		}
+	})
+	t.Run("it is refused", func(t *testing.T) {
+		w := b.ws()
+		w.say(`{"type":"subscribe","id":"s","channel":"refused"}`)
+		w.say(`{"type":"publish","id":1,"channel":"refused","data":1}`)
+		w.say(`{"type":"ping","id":2}`)
+		w.hears(`"id":2`)
+		close(refusing)
+		w.hears(`"id":"s","error"`)
+		w.hears(`"id":1,"result"`)
+	})
+	t.Run("the client leaves", func(t *testing.T) {
+		w := b.ws()
+		stop := hooked.Block(logtest.CallWatch, "left")
+		w.say(`{"type":"subscribe","id":"s","channel":"left"}`)
+		stop.Wait()
+		for i := range 20 {
+			w.say(fmt.Sprintf(`{"type":"publish","channel":"left","data":%d}`, i))
+			if i == 9 {
+				w.say(`{"type":"unsubscribe","channel":"left"}`)
+			}
+		}
+		stop.Release()
+		w.say(`{"type":"publish","id":"end","channel":"left","data":20}`)
+		w.hears(`"id":"end","result"`)
+		for i, got := range b.stored("left") {
+			if got != strconv.Itoa(i) {
+				t.Fatalf("stored %v", b.stored("left"))
+			}
+		}
+	})
+	t.Run("it goes", func(t *testing.T) {
+		w := b.ws()
+		stop := hooked.Block(logtest.CallWatch, "gone")
+		w.say(`{"type":"subscribe","id":"s","channel":"gone"}`)
+		stop.Wait()
+		w.say(`{"type":"publish","id":1,"channel":"gone","data":"last words"}`)
+		w.say(`{"type":"ping","id":2}`)
+		w.hears(`"id":2`)
+		w.conn.Close()
+		stop.Release()
+		eventually(t, "it is stored", func() bool { return len(b.stored("gone")) == 1 })
 	})
 }
 

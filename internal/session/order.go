@@ -1,0 +1,97 @@
+package session
+
+import "github.com/starling-rt/starling/protocol"
+
+// held is what a session says on channels to which it is being subscribed. It waits
+// until that is done: who subscribes and publishes at once hears of it, however
+// long the engine takes to begin. A session that does not do so holds none.
+type held struct {
+	commands  []*command // in the order in which they came
+	releasing bool       // somebody obeys them
+}
+
+// hold keeps a command that says something on a channel to which the session is
+// being subscribed, or on which something is held already. It returns false if the
+// command can be obeyed at once.
+func (s *Session) hold(c *command) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.making == 0 && s.held == nil || !s.joining(c.Channel) && !s.holds(c.Channel) {
+		return false
+	}
+	if s.held == nil {
+		s.held = &held{}
+	}
+	s.held.commands = append(s.held.commands, c)
+	s.inFlight++
+	return true
+}
+
+// joining tells whether a subscription that hears of a channel is in the making. The
+// lock is held.
+func (s *Session) joining(channel string) bool {
+	for _, e := range s.entries {
+		if e.sub == nil && protocol.Matches(e.channel, channel) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds tells whether something is held that is to be said on a channel. The lock
+// is held.
+func (s *Session) holds(channel string) bool {
+	if s.held != nil {
+		for _, c := range s.held.commands {
+			if c.Channel == channel {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// release obeys what is held for subscriptions that are there by now, or will not
+// be. One goroutine does at a time, so that those of a channel keep their order:
+// a command is held until it is obeyed.
+func (s *Session) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == nil || s.held.releasing {
+		return
+	}
+	s.held.releasing = true
+	for c := s.nextHeld(); c != nil; c = s.nextHeld() {
+		s.mu.Unlock()
+		s.say(c, func(c *command, _ int16, f func(*command)) { f(c) })
+		s.mu.Lock()
+		s.inFlight--
+		s.makeRoom()
+		s.unhold(c)
+	}
+	s.held.releasing = false
+	if len(s.held.commands) == 0 {
+		s.held = nil
+	}
+}
+
+// nextHeld returns the first command that need not be held any more. The lock is
+// held.
+func (s *Session) nextHeld() *command {
+	for _, c := range s.held.commands {
+		if !s.joining(c.Channel) {
+			return c
+		}
+	}
+	return nil
+}
+
+// unhold takes a command off the list. The lock is held.
+func (s *Session) unhold(c *command) {
+	for i, d := range s.held.commands {
+		if c == d {
+			s.held.commands = append(s.held.commands[:i:i], s.held.commands[i+1:]...)
+			return
+		}
+	}
+}
