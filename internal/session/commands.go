@@ -189,13 +189,13 @@ func (s *Session) background(c *command, weight int16, f func(*command)) {
 
 func (s *Session) begin(weight int16) {
 	s.mu.Lock()
-	s.inFlight += weight
+	s.pending.inFlight += weight
 	s.mu.Unlock()
 }
 
 func (s *Session) done(weight int16) {
 	s.mu.Lock()
-	s.inFlight -= weight
+	s.pending.inFlight -= weight
 	s.makeRoom()
 	s.mu.Unlock()
 }
@@ -268,7 +268,7 @@ func (s *Session) makeAsked(e *entry, j hub.Join) (*hub.Subscription, bool, *pro
 	if err := s.admit(e.ctx, e.channel, &j); err != nil {
 		e.cancel()
 		s.mu.Lock()
-		s.making--
+		s.pending.making--
 		if s.find(e.channel) == e {
 			s.drop(e)
 		}
@@ -285,7 +285,7 @@ func (s *Session) make(e *entry, j hub.Join) (*hub.Subscription, bool, *protocol
 	cancelled := e.ctx.Err() != nil
 	e.cancel()
 	s.mu.Lock()
-	s.making--
+	s.pending.making--
 	there := s.find(e.channel) == e
 	switch {
 	case err != nil && there:
@@ -323,7 +323,7 @@ func (s *Session) reserve(channel string, given bool) (*entry, *protocol.Error) 
 	e := &entry{channel: channel, given: given}
 	e.ctx, e.cancel = context.WithCancel(s.server.ctx)
 	s.entries = append(s.entries, e)
-	s.making++
+	s.pending.making++
 	return e, nil
 }
 

@@ -16,14 +16,14 @@ type held struct {
 func (s *Session) hold(c *command) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.making == 0 && s.held == nil || !s.joining(c.Channel) && !s.holds(c.Channel) {
+	if s.pending.making == 0 && s.pending.held == nil || !s.joining(c.Channel) && !s.holds(c.Channel) {
 		return false
 	}
-	if s.held == nil {
-		s.held = &held{}
+	if s.pending.held == nil {
+		s.pending.held = &held{}
 	}
-	s.held.commands = append(s.held.commands, c)
-	s.inFlight++
+	s.pending.held.commands = append(s.pending.held.commands, c)
+	s.pending.inFlight++
 	return true
 }
 
@@ -41,8 +41,8 @@ func (s *Session) joining(channel string) bool {
 // holds tells whether something is held that is to be said on a channel. The lock
 // is held.
 func (s *Session) holds(channel string) bool {
-	if s.held != nil {
-		for _, c := range s.held.commands {
+	if s.pending.held != nil {
+		for _, c := range s.pending.held.commands {
 			if c.Channel == channel {
 				return true
 			}
@@ -57,28 +57,28 @@ func (s *Session) holds(channel string) bool {
 func (s *Session) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held == nil || s.held.releasing {
+	if s.pending.held == nil || s.pending.held.releasing {
 		return
 	}
-	s.held.releasing = true
+	s.pending.held.releasing = true
 	for c := s.nextHeld(); c != nil; c = s.nextHeld() {
 		s.mu.Unlock()
 		s.say(c, func(c *command, _ int16, f func(*command)) { f(c) })
 		s.mu.Lock()
-		s.inFlight--
+		s.pending.inFlight--
 		s.makeRoom()
 		s.unhold(c)
 	}
-	s.held.releasing = false
-	if len(s.held.commands) == 0 {
-		s.held = nil
+	s.pending.held.releasing = false
+	if len(s.pending.held.commands) == 0 {
+		s.pending.held = nil
 	}
 }
 
 // nextHeld returns the first command that need not be held any more. The lock is
 // held.
 func (s *Session) nextHeld() *command {
-	for _, c := range s.held.commands {
+	for _, c := range s.pending.held.commands {
 		if !s.joining(c.Channel) {
 			return c
 		}
@@ -88,9 +88,9 @@ func (s *Session) nextHeld() *command {
 
 // unhold takes a command off the list. The lock is held.
 func (s *Session) unhold(c *command) {
-	for i, d := range s.held.commands {
+	for i, d := range s.pending.held.commands {
 		if c == d {
-			s.held.commands = append(s.held.commands[:i:i], s.held.commands[i+1:]...)
+			s.pending.held.commands = append(s.pending.held.commands[:i:i], s.pending.held.commands[i+1:]...)
 			return
 		}
 	}

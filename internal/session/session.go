@@ -66,15 +66,20 @@ type Session struct {
 	closed    bool
 	waiting   bool // for the answer to a heartbeat
 	requested bool // a request that carries a command is in progress
-	inFlight  int16
-	making    int16 // subscriptions
+	pending   pending
 	heard     int64 // Unix milliseconds of the last sign of life
 	entries   []*entry
-	held      *held // nil if nothing is
 	dirty     hub.Queue
 	out       *said // to be said; nil if nothing is
 	outBytes  int
 	room      func() // called when there is room again; nil when nobody waits
+}
+
+// pending is what a session has begun and not ended.
+type pending struct {
+	inFlight int16 // commands, some of them weighing as many
+	making   int16 // subscriptions
+	held     *held // commands that wait for those; nil if none does
 }
 
 // entry is a subscription, or one in the making.
@@ -146,7 +151,7 @@ func (s *Session) Pong(payload []byte) {
 func (s *Session) Acquire() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.requested || s.inFlight >= 4*maxInFlight {
+	if s.requested || s.pending.inFlight >= 4*maxInFlight {
 		return false // or requests that were given up have left that much behind
 	}
 	s.requested = true
@@ -289,7 +294,7 @@ func (s *Session) WaitRoom() bool {
 	}
 }
 
-func (s *Session) hasRoom() bool { return s.outBytes < maxOutbox && s.inFlight < maxInFlight }
+func (s *Session) hasRoom() bool { return s.outBytes < maxOutbox && s.pending.inFlight < maxInFlight }
 
 // makeRoom wakes who waits for room, if there is. The lock is held.
 func (s *Session) makeRoom() {
