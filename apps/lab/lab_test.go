@@ -340,6 +340,34 @@ func TestResetRemovesAllAtOnce(t *testing.T) {
 	})
 }
 
+// What is made and removed while expired workspaces are looked for counts as well.
+func TestSweepCountsWhatHappensMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hooked := logtest.Hook(memory.New(memory.Options{}))
+		s := open(t, Options{Most: 3}, func(o *starling.Options) { o.Engine = hooked })
+		defer s.close()
+		first := s.visit()
+		synctest.Wait() // it has looked once, at the start
+		stop := hooked.BlockAfter(logtest.CallList, recordPrefix)
+		swept := make(chan error, 1)
+		go func() { swept <- s.lab.sweep(t.Context()) }()
+		stop.Wait()
+		s.do("DELETE", "/"+first.Workspace, "", nil)
+		v := s.visit()
+		s.visit()
+		stop.Release()
+		if err := <-swept; err != nil {
+			t.Fatal(err)
+		}
+		s.visit()
+		if status, body := s.ask("POST", "", ""); status != http.StatusTooManyRequests {
+			t.Errorf("one too many: got %d %s", status, body)
+		}
+		s.do("DELETE", "/"+v.Workspace, "", nil)
+		s.visit()
+	})
+}
+
 // A page that still reports while its workspace is removed does not bring it back.
 func TestNobodyFindsWhatIsBeingRemoved(t *testing.T) {
 	hooked := logtest.Hook(memory.New(memory.Options{}))

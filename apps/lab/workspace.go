@@ -50,23 +50,26 @@ func noWorkspace() *protocol.Error {
 
 // create makes a workspace.
 func (l *Lab) create(ctx context.Context) (*space, error) {
+	now := time.Now()
+	s := &space{id: rand.Text(), record: record{Expires: now.Add(l.opts.Lifetime)}, saved: now, lines: map[string]*line{}, rests: map[string]*rest{}}
 	l.mu.Lock()
 	full := l.count >= l.opts.Most
 	if !full {
 		l.count++
+		l.spaces[s.id] = s
 	}
 	l.mu.Unlock()
 	if full {
 		return nil, protocol.Errorf(protocol.LimitReached, "The Lab has as many workspaces as it may have. Come back later.")
 	}
-	now := time.Now()
-	s := &space{id: rand.Text(), record: record{Expires: now.Add(l.opts.Lifetime)}, saved: now, lines: map[string]*line{}, rests: map[string]*rest{}}
 	if err := l.keep(ctx, s.id, s.record); err != nil {
+		l.mu.Lock()
+		if delete(l.spaces, s.id); !s.isGone() {
+			l.count--
+		}
+		l.mu.Unlock()
 		return nil, err
 	}
-	l.mu.Lock()
-	l.spaces[s.id] = s
-	l.mu.Unlock()
 	return s, nil
 }
 
@@ -205,7 +208,7 @@ func (l *Lab) sweepAlways() {
 
 func (l *Lab) sweep(ctx context.Context) error {
 	const page = 100
-	left := 0
+	living := map[string]bool{}
 	for after := ""; ; {
 		items, err := l.server.Log().KV().List(ctx, recordPrefix, after, page)
 		if err != nil {
@@ -217,11 +220,12 @@ func (l *Lab) sweep(ctx context.Context) error {
 			if err := json.Unmarshal(it.Value, &r); err != nil {
 				return fmt.Errorf("%s: %w", it.Key, err)
 			}
-			if l.lives(it.Key[len(recordPrefix):], r) {
-				left++
+			id := it.Key[len(recordPrefix):]
+			if l.lives(id, r) {
+				living[id] = true
 				continue
 			}
-			if err := l.purge(ctx, it.Key[len(recordPrefix):], r); err != nil {
+			if err := l.purge(ctx, id, r); err != nil {
 				return err
 			}
 		}
@@ -230,9 +234,20 @@ func (l *Lab) sweep(ctx context.Context) error {
 		}
 	}
 	l.mu.Lock()
-	l.count = left
-	maps.DeleteFunc(l.spaces, func(_ string, s *space) bool { return s.isGone() && time.Since(s.gone) > sweepEvery })
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for id, s := range l.spaces { // some were made and removed meanwhile
+		living[id] = !s.isGone() && now.Before(s.Expires)
+	}
+	l.count = 0
+	for _, lives := range living {
+		if lives {
+			l.count++
+		}
+	}
+	maps.DeleteFunc(l.spaces, func(_ string, s *space) bool {
+		return s.isGone() && now.Sub(s.gone) > sweepEvery || now.Sub(s.Expires) > 2*sweepEvery // another node has removed it
+	})
 	return nil
 }
 
