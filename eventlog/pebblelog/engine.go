@@ -388,6 +388,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 			DataCorruption:  func(i pebble.DataCorruptionInfo) { e.health.backgroundError(i.Details) },
 		},
 	}
+	o.Experimental.CompactionScheduler = newScheduler()
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}

@@ -1,5 +1,7 @@
 // Package wheel calls many things back, roughly when they asked: a timing wheel
-// of one goroutine and one timer, for heartbeats. An entry costs a pointer.
+// of one goroutine and one timer, for heartbeats. An entry costs a pointer. A wheel
+// without entries sleeps: waking a processor that rests costs more than what it then
+// finds to do.
 package wheel
 
 import (
@@ -22,14 +24,16 @@ type Wheel struct {
 	mu    sync.Mutex
 	slots [][]Entry
 	at    int // the slot that is next
+	n     int // entries
 
-	stop chan struct{}
-	done chan struct{}
+	first chan struct{} // tells that there is an entry again
+	stop  chan struct{}
+	done  chan struct{}
 }
 
 // New returns a running wheel that is exact to a step and reaches up to span.
 func New(step, span time.Duration) *Wheel {
-	w := &Wheel{step: step, slots: make([][]Entry, int(span/step)+2), stop: make(chan struct{}), done: make(chan struct{})}
+	w := &Wheel{step: step, slots: make([][]Entry, int(span/step)+2), first: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -40,7 +44,15 @@ func (w *Wheel) Add(e Entry, d time.Duration) {
 	w.mu.Lock()
 	i := (w.at + n) % len(w.slots)
 	w.slots[i] = append(w.slots[i], e)
+	w.n++
+	first := w.n == 1
 	w.mu.Unlock()
+	if first {
+		select {
+		case w.first <- struct{}{}:
+		default: // it is awake, or will be
+		}
+	}
 }
 
 // Close stops the wheel and returns when no Tick is running.
@@ -51,19 +63,36 @@ func (w *Wheel) Close() {
 
 func (w *Wheel) run() {
 	defer close(w.done)
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-w.first:
+		}
+		if !w.turn() {
+			return
+		}
+	}
+}
+
+// turn turns the wheel until it is empty. It returns false when the wheel is closed.
+func (w *Wheel) turn() bool {
 	t := time.NewTicker(w.step)
 	defer t.Stop()
 	for {
 		select {
 		case <-w.stop:
-			return
+			return false
 		case now := <-t.C:
-			w.tick(now)
+			if w.tick(now) == 0 {
+				return true
+			}
 		}
 	}
 }
 
-func (w *Wheel) tick(now time.Time) {
+// tick calls what is due, and returns how many entries there are after it.
+func (w *Wheel) tick(now time.Time) int {
 	w.mu.Lock()
 	w.at = (w.at + 1) % len(w.slots)
 	due := w.slots[w.at]
@@ -74,4 +103,8 @@ func (w *Wheel) tick(now time.Time) {
 			w.Add(e, d)
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.n -= len(due)
+	return w.n
 }

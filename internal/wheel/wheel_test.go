@@ -39,3 +39,30 @@ func TestEntriesAreCalledOnTime(t *testing.T) {
 		}
 	})
 }
+
+// A wheel that was empty goes on with the next entry, on time, however long it slept.
+func TestSleepsWhenEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(time.Second, time.Minute)
+		defer w.Close()
+		for round := range 3 {
+			<-time.After(time.Hour + 300*time.Millisecond)
+			synctest.Wait()
+			if w.n != 0 {
+				t.Fatalf("round %d: %d entries are left", round, w.n)
+			}
+			one, two := &entry{start: time.Now()}, &entry{start: time.Now()}
+			w.Add(one, 2*time.Second)
+			<-time.After(1500 * time.Millisecond)
+			w.Add(two, 3*time.Second)
+			<-time.After(time.Minute)
+			synctest.Wait()
+			if len(one.at) != 1 || one.at[0] != 2*time.Second {
+				t.Errorf("round %d: the first was called at %v", round, one.at)
+			}
+			if len(two.at) != 1 || two.at[0] < 4*time.Second || two.at[0] > 5*time.Second {
+				t.Errorf("round %d: the second was called at %v", round, two.at)
+			}
+		}
+	})
+}
