@@ -42,7 +42,7 @@ nats-bench: ## measure the log on NATS JetStream and nodes on it, into docs/benc
 # The tests of these run the built server as processes, which the detector does not see.
 BY_PROCESS := cmd/starling|internal/clustertest|internal/faulttest|internal/natstest|internal/netlab
 race: ## run the tests under the race detector
-	$(GO) test -race -short -timeout 15m $$($(GO) list $(PKGS) | grep -vE '/($(BY_PROCESS))$$')
+	GO=$(GO) tools/race.sh $$($(GO) list $(PKGS) | grep -vE '/($(BY_PROCESS))$$')
 
 fmt: ## format the Go code
 	$(TOOL) gofumpt -w .

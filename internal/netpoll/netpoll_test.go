@@ -108,8 +108,8 @@ func (e *echo) Resume() { defer e.alone()(); e.conn.Unpause() }
 
 func (e *echo) EOF() {
 	defer e.alone()()
-	close(e.eof)
 	e.conn.Close()
+	close(e.eof)
 }
 
 // Many connections at once are echoed whole and in order.
