@@ -63,10 +63,14 @@ test('harm that the devtools do is overcome, and taken back with the panel', asy
     sent.push(sent.length);
     await server.publish('harmed', sent.length - 1);
   };
-  for (const harm of [['drop'], ['block', 'websocket', true], ['delay', 100], ['expire']]) {
+  for (const harm of [['lose'], ['drop'], ['block', 'websocket', true], ['delay', 100], ['expire']]) {
     await send();
     await act(...harm);
     await send();
+    if (harm[0] === 'lose') { // the answer to what the page itself says does not come either, by which it notices
+      await tab.page.evaluate((n) => void window.client.channel('harmed').publish(n), sent.length);
+      sent.push(sent.length);
+    }
     if (harm[0] === 'block') await until(async () => (await transport(tab)) === 'sse', 'the next transport');
     if (harm[0] === 'expire') await until(async () => (await told(tab)).includes('failed'), 'the token to be at its end');
     else await allHear([tab], sent);

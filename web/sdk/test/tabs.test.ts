@@ -55,6 +55,28 @@ describe('tabs', () => {
     for (const t of left) expect([t.got, t.told]).toEqual([[0, 1, 2, 3, 4, 5], ['subscribed', 'subscribed']]);
   });
 
+  test.each(['websocket', 'sse', 'poll'] as const)('over %s who follows a channel and at once says something there hears it', async (transport) => {
+    const { clock, tab } = stage(15);
+    const heard: unknown[][] = [];
+    const begin = (t: Tab, name: string, n: number) => {
+      const own: unknown[] = [];
+      heard.push(own);
+      const ch = t.client.channel(name);
+      ch.on('publication', (p) => own.push(p.data));
+      void ch.publish(n);
+    };
+    const one = tab({ transports: [transport] });
+    begin(one, 'first', 1); // before there is a connection
+    await clock.pass(5_000);
+    begin(one, 'second', 2);
+    const two = tab({ transports: [transport] }); // from now on there is company, which is waited for
+    await clock.pass(5_000);
+    begin(two, 'third', 3);
+    begin(two, 'second', 4);
+    await clock.pass(5_000);
+    expect(heard).toEqual([[1], [2, 4], [3], [4]]);
+  });
+
   test('a leader that nobody sees yields to one that is looked at', async () => {
     const { clock, server, sessions, tab } = stage(3);
     const [one, two] = [tab(), tab()];

@@ -23,6 +23,8 @@ interface Shared {
   readonly tabs: Set<string>;
   /** Who waits to follow it. */
   joins: Join[];
+  /** Until when what is said on it waits, so that who has asked to follow it hears that. */
+  opened?: Promise<unknown>;
   early: Message[];
   /** The newest signal of each key, for who comes later. */
   readonly values: Map<string, Signal>;
@@ -108,8 +110,8 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
     shared.live = false;
     shared.options = optionsOf(join.command);
     if (shared.joins.push(join) > 1) return; // another has opened it
-    if (company()) env.setTimeout(() => void enter(name, shared), GATHER);
-    else void enter(name, shared);
+    const gathered = company() && new Promise((done) => env.setTimeout(done as () => void, GATHER));
+    shared.opened = Promise.resolve(gathered).then(() => enter(name, shared));
   };
 
   /** Follows a channel for all who wait for that, from the place from which all of them can go on. */
@@ -264,14 +266,15 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
     raw,
     command(tab, c) {
       const name = textOf(c.channel);
+      const opened = Promise.resolve(channels.get(name)?.opened);
       if (c.type === 'subscribe') subscribe(name, { tab, command: c });
       else if (c.type === 'unsubscribe') {
         reply(tab, c, {});
         leave(tab, name);
       } else if (c.type === 'connect') reply(tab, c, { maxMessage: session.maxMessage });
-      else if (c.type === 'signal') signals.signal({ ...c, channel: name }, textOf(c.conflate));
+      else if (c.type === 'signal') void opened.then(() => signals.signal({ ...c, channel: name }, textOf(c.conflate)));
       else
-        session.request(c).then(
+        void opened.then(() => session.request(c)).then(
           (result) => reply(tab, c, result),
           (e: unknown) => refuse({ tab, command: c }, e),
         );
