@@ -156,7 +156,7 @@ func TestMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 3000 {
+	for range less(3000) {
 		u := goodUpdate
 		if r.IntN(2) == 0 {
 			u = v2

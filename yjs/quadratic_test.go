@@ -23,6 +23,15 @@ func quick(t *testing.T, f func()) {
 	}
 }
 
+// less returns a part of n in short runs, as those under the race detector, which
+// only look for what is wrong and not for what takes long.
+func less(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 func TestManyPrepends(t *testing.T) {
 	a, b := prepends(t, 100000)
 	quick(t, func() {
@@ -251,7 +260,7 @@ func TestTypingInTurn(t *testing.T) {
 // TestLongRunOfValues appends to an array value by value, and has another client take
 // the values away again, from the last to the first and from the middle on.
 func TestLongRunOfValues(t *testing.T) {
-	const n = 60000
+	n := less(60000)
 	a := New(Options{ClientID: 1})
 	var appended, deleted [][]byte
 	list := &appended
@@ -347,7 +356,7 @@ func TestReachValues(t *testing.T) {
 // transaction of its own: the pieces are one stretch, at whose start the search
 // markers stand.
 func TestManyCuts(t *testing.T) {
-	const n = 200000
+	n := less(200000)
 	r := rand.New(rand.NewPCG(1, 1))
 	for name, at := range map[string]func(i, length int) int{
 		"from the start": func(i, _ int) int { return 2 * i },

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"testing"
 
 	"github.com/starling-rt/starling/eventlog"
 )
@@ -35,7 +36,11 @@ type modelKey struct {
 func modelRun(s *suite, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	model := map[string]*modelChannel{}
-	for range 600 {
+	steps := 600
+	if testing.Short() {
+		steps = 200
+	}
+	for range steps {
 		name := fmt.Sprint("c", r.IntN(4))
 		m := model[name]
 		if m == nil {
