@@ -104,7 +104,9 @@ func (s *scheduler) Done() {
 func (s *scheduler) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.grant()
+	if s.waiting { // or it was stopped too late
+		s.grant()
+	}
 	if s.waiting && !s.closed {
 		s.timer.Reset(regrant)
 	}

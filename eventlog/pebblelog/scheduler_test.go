@@ -112,6 +112,17 @@ func TestScheduler(t *testing.T) {
 	})
 }
 
+// A timer that was stopped too late, before there is a database, asks for nothing.
+func TestSchedulerLooksBeforeItIsRegistered(t *testing.T) {
+	c, s := &compacting{allowed: 1}, newScheduler()
+	s.look()
+	s.Register(1, c)
+	s.look()
+	if c.asked != 0 {
+		t.Errorf("it looked %d times while nothing waited", c.asked)
+	}
+}
+
 // Nothing is asked of the database after Unregister has returned.
 func TestSchedulerUnregistersWhenNobodyIsInside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
