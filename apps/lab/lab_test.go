@@ -394,6 +394,30 @@ func TestNobodyFindsWhatIsBeingRemoved(t *testing.T) {
 	report()
 }
 
+// What a workspace lives longer for, since it is used, is not taken back by who has read
+// before that until when it lives.
+func TestOldRecordDoesNotShortenALife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hooked := logtest.Hook(memory.New(memory.Options{}))
+		s := open(t, Options{Lifetime: 10 * time.Minute}, func(o *starling.Options) { o.Engine = hooked })
+		defer s.close()
+		v := s.visit()
+		pass(5 * time.Minute)
+		s.lab.mu.Lock()
+		delete(s.lab.spaces, v.Workspace) // as after a restart
+		s.lab.mu.Unlock()
+		stop := hooked.BlockAfter(logtest.CallGet, recordPrefix+v.Workspace)
+		var other sync.WaitGroup
+		other.Go(func() { s.do("PUT", "/"+v.Workspace+"/lines/a", `{}`, nil) })
+		stop.Wait()
+		s.do("POST", "/"+v.Workspace+"/token", `{"name":"Eve"}`, nil)
+		stop.Release()
+		other.Wait()
+		pass(8 * time.Minute)
+		s.do("POST", "/"+v.Workspace+"/token", `{"name":"Eve"}`, nil)
+	})
+}
+
 func TestBurst(t *testing.T) {
 	s := open(t, Options{})
 	defer s.close()

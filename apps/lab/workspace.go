@@ -123,7 +123,9 @@ func (l *Lab) find(ctx context.Context, id string) (*space, error) {
 	if s.isGone() {
 		return nil, noWorkspace()
 	}
-	s.Expires = r.Expires
+	if r.Expires.After(s.Expires) { // or it was used since that was read
+		s.Expires = r.Expires
+	}
 	return s, nil
 }
 
