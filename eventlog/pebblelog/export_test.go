@@ -1,6 +1,7 @@
 package pebblelog
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -60,8 +61,14 @@ func (e *Engine) Rows() (map[byte]int, error) {
 
 const SlowSync = slowSync
 
-// Age makes the oldest unsynced group that much older.
-func (e *Engine) Age(d time.Duration) { e.health.waiting.Add(-int64(d)) }
+// Age makes the oldest unsynced group that much older. The disk may have been asked to
+// sync it before that is noted.
+func (e *Engine) Age(d time.Duration) {
+	for e.health.waiting.Load() == 0 {
+		runtime.Gosched()
+	}
+	e.health.waiting.Add(-int64(d))
+}
 
 // Flush begins to write what is in memory as a table.
 func (e *Engine) Flush() <-chan error {
