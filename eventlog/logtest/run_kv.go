@@ -184,25 +184,36 @@ func kvRace(s *suite) {
 
 func kvLeases(s *suite) {
 	l := s.log.Leases()
-	held, err := l.Acquire(s.ctx(), "doc", "a", time.Second)
+	held, err := l.Acquire(s.ctx(), "kept", "a", time.Minute)
 	s.ok(err)
-	_, err = l.Acquire(s.ctx(), "doc", "b", time.Second)
+	_, err = l.Acquire(s.ctx(), "kept", "b", time.Minute)
 	s.is(err, eventlog.ErrLeaseHeld)
 	renewed, err := l.Renew(s.ctx(), held)
 	s.ok(err)
 	_, err = l.Renew(s.ctx(), held)
 	s.is(err, eventlog.ErrLeaseLost)
-	var next eventlog.Lease
+	_, err = l.Acquire(s.ctx(), "kept", "b", time.Minute)
+	s.is(err, eventlog.ErrLeaseHeld)
+	s.ok(l.Release(s.ctx(), renewed))
+
+	var ends, next eventlog.Lease
+	s.soon("a short lease is renewed in time", func() bool {
+		short, err := l.Acquire(s.ctx(), "doc", "a", time.Second)
+		if err == nil {
+			ends, err = l.Renew(s.ctx(), short)
+		}
+		return err == nil
+	})
 	s.soon("the lease ends", func() bool {
 		next, err = l.Acquire(s.ctx(), "doc", "b", time.Minute)
 		return err == nil
 	})
-	if next.Token <= renewed.Token {
-		s.Fatalf("token %d after %d", next.Token, renewed.Token)
+	if next.Token <= ends.Token {
+		s.Fatalf("token %d after %d", next.Token, ends.Token)
 	}
-	_, err = l.Renew(s.ctx(), renewed)
+	_, err = l.Renew(s.ctx(), ends)
 	s.is(err, eventlog.ErrLeaseLost)
-	s.ok(l.Release(s.ctx(), renewed))
+	s.ok(l.Release(s.ctx(), ends))
 	_, err = l.Acquire(s.ctx(), "doc", "a", time.Second)
 	s.is(err, eventlog.ErrLeaseHeld)
 	s.ok(l.Release(s.ctx(), next))
