@@ -80,7 +80,7 @@ func TestConnectionsThatComeAndGo(t *testing.T) {
 		}
 		conn.Close()
 	}
-	b.position("witness") // comes after them, so they have all been accepted
+	b.ws().conn.Close() // it comes after them, so they have all been accepted
 	eventually(t, "the sessions, subscriptions and goroutines end", func() bool {
 		return b.sessions.Stats().Sessions == 1 && b.hub.Stats().Subscriptions == 1 && count() <= before
 	})
@@ -156,7 +156,10 @@ func TestHeartbeats(t *testing.T) {
 // Readers that stall are ended by the heartbeat, cost the server next to nothing
 // meanwhile, and nobody waits for them.
 func TestReadersThatStall(t *testing.T) {
-	b := open(t, heartbeats)
+	b := open(t, func(s *settings) {
+		heartbeats(s)
+		s.session.PongWait = 3 * time.Second // the witness answers no sooner than it is looked at
+	})
 	others := b.witness()
 	const each = 8
 	for range each {
@@ -201,7 +204,7 @@ func TestReadersThatStall(t *testing.T) {
 func TestAnswersThatNobodyTakes(t *testing.T) {
 	t.Run("poll", func(t *testing.T) {
 		b := open(t, func(s *settings) {
-			s.transport.WriteTimeout, s.api.WriteTimeout, s.api.Open = time.Second, time.Second, true
+			s.transport.WriteTimeout, s.api.WriteTimeout, s.api.Open = 3*time.Second, 3*time.Second, true // for as long they are seen to be stuck
 		})
 		for range 100 {
 			b.publish("long", `"`+strings.Repeat("x", 60<<10)+`"`)

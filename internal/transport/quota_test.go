@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,17 +222,24 @@ func TestHookOfSlowWrites(t *testing.T) {
 	for name, tls := range map[string]bool{"plain": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
 			slow := make(chan time.Duration, 100)
+			var wrote atomic.Int64
 			b := open(t, func(s *settings) {
 				s.tls = tls
 				s.transport.Hooks.SlowWrite = func(d time.Duration) { slow <- d }
+				s.transport.Hooks.Wrote = func(n int) { wrote.Add(int64(n)) }
 			})
 			w := b.dial()
 			w.subscribe("c")
 			large := `"` + strings.Repeat("x", 60_000) + `"`
-			began := time.Now()
-			eventually(t, "a while has passed", func() bool {
-				b.publish("c", large) // until the socket is full, and more
-				return time.Since(began) > 1500*time.Millisecond
+			// Until the socket is full, and for a while longer: it takes nothing of much.
+			last, since, more := int64(0), time.Now(), 0
+			eventually(t, "a write waits", func() bool {
+				b.publish("c", large)
+				if now := wrote.Load(); now != last {
+					last, since, more = now, time.Now(), 0
+				}
+				more++
+				return more > 100 && time.Since(since) > 1500*time.Millisecond
 			})
 			go func() {
 				for {
