@@ -74,7 +74,7 @@ func TestRunWhereAnotherListens(t *testing.T) {
 
 // Whoever trickles a request loses the connection, wherever it is.
 func TestRequestsThatTrickle(t *testing.T) {
-	addr, stop := run(t, Config{Data: Memory, Dev: true, Timeouts: Timeouts{Request: 200 * time.Millisecond}})
+	addr, stop := run(t, Config{Data: Memory, Dev: true, Timeouts: Timeouts{Request: time.Second}})
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Error(err)
@@ -130,12 +130,12 @@ func TestRequestsThatTrickle(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		res, err = http.Get("http://" + addr + "/poll?channel=c&wait=1s&since=" + at.Position)
+		res, err = http.Get("http://" + addr + "/poll?channel=c&wait=2s&since=" + at.Position)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		if d := time.Since(began); res.StatusCode != 200 || d < 900*time.Millisecond {
+		if d := time.Since(began); res.StatusCode != 200 || d < 1900*time.Millisecond {
 			t.Errorf("got %s after %v", res.Status, d)
 		}
 	})

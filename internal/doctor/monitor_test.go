@@ -14,19 +14,19 @@ import (
 
 // What a monitoring port tells becomes what to do about it.
 func TestMonitor(t *testing.T) {
-	stamp := func(ahead time.Duration) string { return time.Now().Add(ahead).UTC().Format(time.RFC3339Nano) }
 	for name, row := range map[string]struct {
-		answer string
+		answer string // with the time in place of NOW
+		ahead  time.Duration
 		failed bool
 		want   string
 	}{
-		"synced":   {`{"now":"` + stamp(0) + `","config":{"sync_interval":120000000000,"sync_always":true}}`, false, "what is acknowledged is synced"},
-		"lazy":     {`{"now":"` + stamp(0) + `","config":{"sync_interval":120000000000}}`, true, "it syncs every 2m0s"},
-		"off":      {`{"now":"` + stamp(0) + `","disabled":true}`, true, "JetStream is off"},
-		"ahead":    {`{"now":"` + stamp(time.Hour) + `","config":{"sync_always":true}}`, false, "ahead of this machine's"},
-		"behind":   {`{"now":"` + stamp(-time.Hour) + `","config":{"sync_always":true}}`, false, "behind this machine's"},
-		"no NATS":  {`<html>`, true, "not that of a nats-server"},
-		"not here": {``, true, "404"},
+		"synced":   {`{"now":"NOW","config":{"sync_interval":120000000000,"sync_always":true}}`, 0, false, "what is acknowledged is synced"},
+		"lazy":     {`{"now":"NOW","config":{"sync_interval":120000000000}}`, 0, true, "it syncs every 2m0s"},
+		"off":      {`{"now":"NOW","disabled":true}`, 0, true, "JetStream is off"},
+		"ahead":    {`{"now":"NOW","config":{"sync_always":true}}`, time.Hour, false, "ahead of this machine's"},
+		"behind":   {`{"now":"NOW","config":{"sync_always":true}}`, -time.Hour, false, "behind this machine's"},
+		"no NATS":  {`<html>`, 0, true, "not that of a nats-server"},
+		"not here": {``, 0, true, "404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +34,8 @@ func TestMonitor(t *testing.T) {
 					http.NotFound(w, r)
 					return
 				}
-				fmt.Fprint(w, row.answer)
+				now := time.Now().Add(row.ahead).UTC().Format(time.RFC3339Nano)
+				fmt.Fprint(w, strings.ReplaceAll(row.answer, "NOW", now))
 			}))
 			defer s.Close()
 			r := &doctor.Report{Out: io.Discard}

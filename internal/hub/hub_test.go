@@ -422,7 +422,7 @@ func TestStalledReaders(t *testing.T) {
 		t.Errorf("a stalled reader costs %d bytes", perReader)
 	}
 	t.Logf("heap grew by %d KB with %d records in the log; slowest live delivery %v", grown>>10, records, worst)
-	if worst > 2*time.Second {
+	if worst > 5*time.Second {
 		t.Errorf("a live reader waited for %v", worst)
 	}
 	// Some of them wake, and miss nothing.
