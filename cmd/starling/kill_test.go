@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"time"
 
 	"github.com/starling-rt/starling/internal/client"
+	"github.com/starling-rt/starling/internal/natstest"
 )
 
 const channel = "kill"
@@ -64,12 +64,11 @@ func newProcess(t *testing.T) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := natstest.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return &process{t: t, bin: bin, dir: filepath.Join(t.TempDir(), "data"), addr: l.Addr().String()}
+	return &process{t: t, bin: bin, dir: filepath.Join(t.TempDir(), "data"), addr: addr}
 }
 
 func (p *process) url() string { return "http://" + p.addr }

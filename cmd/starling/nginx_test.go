@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/starling-rt/starling/internal/natstest"
 )
 
 // nginx runs one with deploy/nginx.conf before a server, and returns its URL and
@@ -37,12 +39,10 @@ func nginx(t *testing.T, server string) (url, cert string) {
 			t.Skip("nginx is not installed")
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := natstest.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
 	dir := t.TempDir()
 	cert = selfSigned(t, dir)
 	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", "nginx.conf"))

@@ -168,7 +168,10 @@ func newNode(tb testing.TB, servers []*natstest.Member, i int, o *Options) *Node
 		h := o.NodeHosts[i]
 		addr, n.start = net.JoinHostPort(h.Addr, "8000"), h.Start
 	} else {
-		addr = freeAddr(tb)
+		var err error
+		if addr, err = natstest.FreeAddr(); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	n.URL = "http://" + addr
 	n.command = []string{
@@ -190,20 +193,6 @@ func newNode(tb testing.TB, servers []*natstest.Member, i int, o *Options) *Node
 	}
 	tb.Cleanup(n.Kill)
 	return n
-}
-
-// freeAddr returns an address of this machine that nobody listens on now.
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return addr
 }
 
 func (n *Node) launch() {

@@ -1,7 +1,6 @@
 package clustertest_test
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,12 +26,8 @@ func balancer(t *testing.T, nodes []*clustertest.Node, file string, change map[s
 		}
 		t.Skipf("%s is not installed", command[0])
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := natstest.FreeAddr()
 	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", file))

@@ -161,19 +161,6 @@ func (c *Cluster) places(n int) (all []place, err error) {
 	return all, err
 }
 
-// freePorts returns ports that nobody listens on now.
-func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
-}
-
 // configure writes the configuration of the server at one of the places.
 func (m *Member) configure(i int, places []place) error {
 	if err := os.MkdirAll(m.Dir, 0o755); err != nil {

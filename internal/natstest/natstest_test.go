@@ -1,6 +1,10 @@
 package natstest_test
 
 import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -34,6 +38,36 @@ func TestOneServer(t *testing.T) {
 	m.Thaw()
 	if err := c.WaitReady(30 * time.Second); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What the kernel gives out itself is not among the ports of servers.
+func TestPortsAreTheServersOwn(t *testing.T) {
+	raw, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		t.Skip("this kernel does not tell which ports it gives out")
+	}
+	var lowest int
+	if _, err := fmt.Sscan(string(raw), &lowest); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for range 100 {
+		addr, err := natstest.FreeAddr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := strconv.Atoi(port); err != nil || n < 20_000 || n >= lowest {
+			t.Fatalf("got %s, %v; the kernel gives out ports from %d on", addr, err, lowest)
+		}
+		seen[addr] = true
+	}
+	if len(seen) < 90 {
+		t.Errorf("100 addresses are %d", len(seen))
 	}
 }
 
