@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Client, ClientOptions, OutboxEvent } from '../src/index.js';
 import '../src/keeping.js'; // so that it is there at once
 import { FakeLocks } from './locks.js';
-import { scene } from './scene.js';
+import { scene, turns } from './scene.js';
 
 beforeEach(() => vi.stubGlobal('IDBKeyRange', FakeRange));
 afterEach(() => vi.unstubAllGlobals());
@@ -42,7 +42,7 @@ function browser(seed = 7) {
   const pass = async (ms: number) => {
     for (let i = 0; i < 20; i++) {
       await s.clock.pass(ms / 20);
-      await new Promise((done) => setTimeout(done, 1));
+      await turns();
     }
   };
   const kept = () => s.server.log('n').map((p) => p.data);

@@ -19,3 +19,8 @@ export function scene(seed = 1) {
   const client = (options: ClientOptions = {}, more: Partial<Environment> = {}) => clientIn(options, { ...network.environment(), ...more }, memory, 'http://model/');
   return { clock, server, network, client };
 }
+
+/** Lets the process do what it has to do, in steps that are counted: what it takes in time depends on what else the machine does. */
+export async function turns(n = 20): Promise<void> {
+  for (let i = 0; i < n; i++) await new Promise((done) => setImmediate(done));
+}

@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { ClientOptions } from '../src/index.js';
 import '../src/keeping.js'; // so that it is there at once
 import { Browser, type Tab } from './browser.js';
-import { scene } from './scene.js';
+import { scene, turns } from './scene.js';
 
 vi.stubGlobal('IDBKeyRange', FakeRange);
 
@@ -75,6 +75,53 @@ describe('tabs', () => {
     begin(two, 'second', 4);
     await clock.pass(5_000);
     expect(heard).toEqual([[1], [2, 4], [3], [4]]);
+  });
+
+  test('what is said goes out after all that is to be followed, by a wildcard as well', async () => {
+    const { clock, server, tab } = stage(16);
+    const commands = vi.spyOn(server, 'command');
+    const went = () => [...new Set(commands.mock.calls.map(([, c]) => `${c.type} ${c.channel}`))].filter((c) => c.includes(' w'));
+    const follow = (t: Tab, n: number) => {
+      t.client.channel(`w${n}:*`).subscribe();
+      void t.client.channel(`w${n}:x`).publish(n);
+    };
+    const one = tab();
+    await clock.pass(5_000);
+    follow(one, 1);
+    await clock.pass(5_000);
+    const two = tab(); // from now on there is company, which is waited for
+    await clock.pass(5_000);
+    follow(two, 2);
+    follow(one, 3);
+    await clock.pass(5_000);
+    for (const n of [1, 2, 3]) expect(went().indexOf(`publish w${n}:x`)).toBeGreaterThan(went().indexOf(`subscribe w${n}:*`));
+    expect(went()).toHaveLength(6);
+  });
+
+  test('of what is said before a channel is given up and after it the newest is what stays', async () => {
+    const { clock, server, tab } = stage(17);
+    const [, two] = [tab(), tab()];
+    await clock.pass(5_000);
+    const left = two.client.channel('left');
+    left.subscribe();
+    left.signal('old', { conflate: 'k' });
+    left.unsubscribe(); // it was not there yet
+    left.signal('new', { conflate: 'k' });
+    await clock.pass(5_000);
+    expect(server.signals.at(-1)).toMatchObject({ channel: 'left', data: 'new' });
+  });
+
+  test('who follows in a way of their own what the server gives hears what they say at once', async () => {
+    const { clock, server, tab } = stage(18);
+    server.gives = ['given'];
+    const [, two] = [tab(), tab()];
+    await clock.pass(5_000);
+    const got: unknown[] = [];
+    const given = two.client.channel('given', { filter: { lang: 'en' } });
+    given.on('publication', (p) => got.push(p.data));
+    void given.publish('mine');
+    await clock.pass(10_000);
+    expect(got).toEqual(['mine']);
   });
 
   test('a leader that nobody sees yields to one that is looked at', async () => {
@@ -262,7 +309,7 @@ test('the outbox of a tab that has gone is sent by another, over the connection 
   const pass = async (ms: number) => {
     for (let i = 0; i < 20; i++) {
       await clock.pass(ms / 20);
-      await new Promise((done) => setTimeout(done, 1)); // for the database, which knows no clock of ours
+      await turns(); // for the database, which knows no clock of ours
     }
   };
   const options = { transports: ['websocket'], outbox: true } as const;

@@ -23,8 +23,6 @@ interface Shared {
   readonly tabs: Set<string>;
   /** Who waits to follow it. */
   joins: Join[];
-  /** Until when what is said on it waits, so that who has asked to follow it hears that. */
-  opened?: Promise<unknown>;
   early: Message[];
   /** The newest signal of each key, for who comes later. */
   readonly values: Map<string, Signal>;
@@ -70,6 +68,11 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
   const channels = new Map<string, Shared>();
   /** What is being given up: until that is done, what comes is not for who follows it next. */
   const leaving = new Map<string, Promise<unknown>>();
+  /**
+   * Until when what is said waits: the server hears it after all that was asked to be followed before, by name or wildcard, and in the
+   * order in which it was said.
+   */
+  let opened: Promise<unknown> = Promise.resolve();
   const signals = signaller(env, () => {});
   let over = false;
   signals.use(session);
@@ -111,12 +114,14 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
     shared.options = optionsOf(join.command);
     if (shared.joins.push(join) > 1) return; // another has opened it
     const gathered = company() && new Promise((done) => env.setTimeout(done as () => void, GATHER));
-    shared.opened = Promise.resolve(gathered).then(() => enter(name, shared));
+    opened = Promise.all([opened, gathered, leaving.get(name)]).then(() => {
+      const entered = enter(name, shared);
+      return shared.given ? entered : undefined; // it may be given up first, to be followed otherwise
+    });
   };
 
   /** Follows a channel for all who wait for that, from the place from which all of them can go on. */
   const enter = async (name: string, shared: Shared): Promise<void> => {
-    await leaving.get(name);
     if (over || channels.get(name) !== shared) return;
     const from = least(shared.joins);
     const asked = new Set(shared.joins);
@@ -266,7 +271,6 @@ export function hub(session: Session, env: Environment, send: (tabs: readonly st
     raw,
     command(tab, c) {
       const name = textOf(c.channel);
-      const opened = Promise.resolve(channels.get(name)?.opened);
       if (c.type === 'subscribe') subscribe(name, { tab, command: c });
       else if (c.type === 'unsubscribe') {
         reply(tab, c, {});
