@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { allHear, connected, freeze, got, launchPlain, open as openAt, round, state, subscribed, told } from './lib/client.js';
+import { allHear, connected, freeze, got, launchPlain, open as openAt, state, subscribed, timed, told } from './lib/client.js';
 import { Server, until } from './lib/server.js';
 
 let server;
@@ -27,8 +27,9 @@ test('ten tabs have one socket, and when its leader dies another has it within a
   await connected(tabs);
   await subscribed(tabs, 'tabs');
   const sockets = () => tabs.reduce((n, t) => n + t.sockets.length, 0);
-  assert.equal(sockets(), 1);
-  assert.equal(await server.sessions(), 1);
+  // On a busy machine a leader may have been taken for dead, and its socket is closed a moment later.
+  const one = () => until(async () => sockets() === 1 && (await server.sessions()) === 1, 'all to have one socket');
+  await one();
   const sent = [];
   const send = async (data) => {
     sent.push(data);
@@ -39,11 +40,8 @@ test('ten tabs have one socket, and when its leader dies another has it within a
   const leader = tabs.find((t) => t.sockets.length === 1);
   tabs.splice(tabs.indexOf(leader), 1);
   const cdp = await context.newCDPSession(leader.page);
-  const slack = await round(tabs);
-  const killed = Date.now();
   void cdp.send('Page.crash').catch(() => {});
-  await until(() => sockets() > 0, 'another socket');
-  const replaced = Date.now() - killed;
+  const { took, may } = await timed(tabs, () => sockets() > 0, 'another socket');
   for (let i = 5; i < 10; i++) await send(i);
   await connected(tabs);
   await until(async () => (await Promise.all(tabs.map(got))).every((g) => g.length >= sent.length), 'all to hear everything');
@@ -51,8 +49,8 @@ test('ten tabs have one socket, and when its leader dies another has it within a
     assert.deepEqual(await got(t), sent);
     assert.equal((await t.page.evaluate(() => window.told)).includes('reset'), false);
   }
-  assert.equal(sockets(), 1);
-  assert.ok(replaced < 1_000 + 3 * slack, `it took ${replaced} ms, a round of questions ${slack}`);
+  await one();
+  assert.ok(took < may, `it took ${took} ms, and may take ${may}`);
 
   // One that is closed by its user leaves as quietly.
   const next = tabs.find((t) => t.sockets.length === 1);
@@ -60,8 +58,7 @@ test('ten tabs have one socket, and when its leader dies another has it within a
   await next.page.close();
   await send('after');
   await allHear(tabs, sent);
-  assert.equal(sockets(), 1);
-  assert.equal(await server.sessions(), 1);
+  await one();
 });
 
 test('a leader that is frozen is replaced within a second, and goes on with what it has missed', async () => {
@@ -71,22 +68,22 @@ test('a leader that is frozen is replaced within a second, and goes on with what
   await subscribed(tabs, 'frozen');
   await server.publish('frozen', 0);
   await allHear(tabs, [0]);
-  const leader = tabs.find((t) => t.sockets.length === 1);
+  const leaders = () => tabs.filter((t) => t.sockets.length === 1);
+  await until(() => leaders().length === 1, 'one to lead');
+  const [leader] = leaders();
   const others = tabs.filter((t) => t !== leader);
-  const slack = await round(others);
   const thaw = await freeze(context, leader);
-  const frozen = Date.now();
-  await server.publish('frozen', 1);
-  await until(() => others.some((t) => t.sockets.length === 1), 'another socket');
-  const replaced = Date.now() - frozen;
+  const meanwhile = server.publish('frozen', 1);
+  const { took, may } = await timed(others, () => others.some((t) => t.sockets.length === 1), 'another socket');
+  await meanwhile;
   await server.publish('frozen', 2);
   await allHear(others, [0, 1, 2]);
-  assert.ok(replaced < 1_000 + 3 * slack, `it took ${replaced} ms, a round of questions ${slack}`);
+  assert.ok(took < may, `it took ${took} ms, and may take ${may}`);
   await thaw();
   await server.publish('frozen', 3);
   await allHear(tabs, [0, 1, 2, 3]);
   for (const t of tabs) assert.equal((await told(t)).includes('reset'), false);
-  assert.equal(await server.sessions(), 1);
+  await until(async () => (await server.sessions()) === 1, 'all to have one session');
 });
 
 test('tabs that do not want to share have a socket each', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { allHear, connected, freeze, launchPlain, measure, open as openAt, round, state, subscribed, told } from './lib/client.js';
+import { allHear, connected, freeze, launchPlain, measure, open as openAt, state, subscribed, told } from './lib/client.js';
 import { Server, until } from './lib/server.js';
 
 let server;
@@ -27,11 +27,10 @@ async function open(context, channel, options) {
   return tab;
 }
 
-/** The page is live again within a second, measured from the event on. */
+/** The page is live again within a second, measured from the event on; on a busy machine nothing is faster than a question to the server. */
 async function liveAgain(tab) {
-  const slack = await round([tab]);
-  const live = await until(() => tab.page.evaluate(() => window.live), 'the page to be live');
-  assert.ok(live < 1_000 + 3 * slack, `it took ${live} ms, a question ${slack}`);
+  const { live, slowest } = await until(() => tab.page.evaluate(() => window.slowest && { live: window.live, slowest: window.slowest }), 'the page to be live');
+  assert.ok(live < 1_000 + 3 * slowest, `it took ${live} ms, the slowest question ${slowest}`);
 }
 
 test('a page that is put away is kept by the browser, and is live again when it comes back', async () => {
@@ -45,7 +44,8 @@ test('a page that is put away is kept by the browser, and is live again when it 
   await server.publish('put-away', 'meanwhile');
   await tab.page.goBack({ waitUntil: 'commit' });
   const reasons = await tab.page.evaluate(() => performance.getEntriesByType('navigation')[0].notRestoredReasons);
-  assert.equal(await tab.page.evaluate(() => window.persisted), true, `it was not kept: ${JSON.stringify(reasons)}`);
+  const persisted = await until(() => tab.page.evaluate(() => String(window.persisted ?? '')), 'the page to be shown');
+  assert.equal(persisted, 'true', `it was not kept: ${JSON.stringify(reasons)}`);
   assert.equal(reasons, null);
   await allHear([tab], ['before', 'meanwhile']);
   await liveAgain(tab);
@@ -83,14 +83,19 @@ test('a token that has ended in a frozen page is replaced once, before the serve
   const asked = [];
   const getToken = (reason) => {
     asked.push(reason);
-    return server.token('ann', asked.length === 1 ? 8 : 600);
+    return server.token('ann', asked.length === 1 ? 600 : 3_600);
   };
   const tab = await open(context, 'ended', { getToken });
-  const ends = Date.now() + 8_000;
+  // It is frozen for longer than its token holds, by the time of the day, which is all that it can tell that by.
+  await tab.page.evaluate(() => {
+    const { now } = Date;
+    document.addEventListener('freeze', () => {
+      Date.now = () => now() + 700_000;
+    }, { once: true });
+  });
   const thaw = await freeze(context, tab);
   assert.deepEqual(asked, ['connect']);
   await server.publish('ended', 'meanwhile');
-  await until(() => Date.now() > ends, 'the token to end');
   await thaw();
   await allHear([tab], ['before', 'meanwhile']);
   await connected([tab]);

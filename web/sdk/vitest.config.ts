@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/binary.ts',
-    testTimeout: 30_000,
+    testTimeout: 120_000, // what is waited for in vain says so before
     hookTimeout: 120_000,
     maxWorkers: 2,
   },

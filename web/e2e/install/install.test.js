@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { launch } from '../lib/browser.js';
+import { launch, LET_GO } from '../lib/browser.js';
 import { Server } from '../lib/server.js';
 import { next, vite } from './apps.js';
 import { freePort, Project } from './project.js';
@@ -39,7 +39,7 @@ async function open(url) {
   page.complaints = [];
   page.on('pageerror', (e) => page.complaints.push(String(e)));
   page.on('console', (m) => {
-    if (m.type() === 'error' || m.type() === 'warning') page.complaints.push(m.text());
+    if ((m.type() === 'error' || m.type() === 'warning') && !LET_GO.test(m.text())) page.complaints.push(m.text());
   });
   await page.goto(url);
   return page;

@@ -15,6 +15,9 @@ export function launch() {
 /** What Chromium says of requests that fail because the server is away, or still busy with the one before. */
 const AWAY = /net::ERR_|WebSocket connection to|the server responded with a status of (400|401|403|404|409|410|413|503)/;
 
+/** A client that may choose lets go of the WebSocket when that is slow and another transport is there first. */
+export const LET_GO = /WebSocket is closed before the connection is established/;
+
 /** A visitor's window on the page. */
 export class Window {
   static async open(browser, url, { page = 'playground', channel = 'e2e', transport = 'websocket', script, ...context } = {}) {
@@ -26,6 +29,7 @@ export class Window {
     w.outages = [];
     w.foreign = [];
     w.page.on('console', (m) => {
+      if (transport === 'auto' && LET_GO.test(m.text())) return;
       if (m.type() === 'error' || m.type() === 'warning') (AWAY.test(m.text()) ? w.outages : w.complaints).push(m.text());
     });
     w.page.on('pageerror', (e) => w.complaints.push(e.stack ?? String(e)));

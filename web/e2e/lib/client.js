@@ -46,11 +46,19 @@ export const begin = (page, channel, options, asks = false) => page.evaluate(asy
   client.on('error', (e) => window.told.push(e.name));
 }, [channel, options, asks]);
 
-/** From when the event comes on, it is measured how long the page takes to be live. */
+/** From when the event comes on, it is measured how long the page takes to be live, and what is the slowest of the questions to the server meanwhile. */
 export const measure = (page, target, event) => page.evaluate(([on, name]) => {
-  window.live = undefined;
-  (on === 'window' ? window : document).addEventListener(name, () => {
+  window.live = window.slowest = undefined;
+  (on === 'window' ? window : document).addEventListener(name, async () => {
     window.woken = performance.now();
+    let slowest = 0;
+    while (window.live === undefined) {
+      const asked = performance.now();
+      await fetch('/readyz', { cache: 'no-store' }).catch(() => {});
+      await new Promise((done) => setTimeout(done, 10));
+      slowest = Math.max(slowest, performance.now() - asked);
+    }
+    window.slowest = slowest;
   }, { once: true, capture: true });
 }, [target, event]);
 
@@ -71,14 +79,26 @@ export async function allHear(tabs, want) {
   }
 }
 
-/**
- * How long all tabs take to answer a question, in milliseconds. On a busy machine nothing in them is faster: another leader takes three
- * such rounds, one to hear of it, one for the socket, and one to tell.
- */
-export async function round(tabs) {
+/** How long all tabs take to answer a question, in milliseconds. */
+async function round(tabs) {
   const asked = Date.now();
   await Promise.all(tabs.map(state));
   return Date.now() - asked;
+}
+
+/**
+ * Waits until f is true, and returns how long that has taken, and how long it may: a second, and three of the rounds of questions that are
+ * asked meanwhile. On a busy machine nothing in the tabs is faster: another leader takes three such rounds, one to hear of it, one for
+ * the socket, and one to tell.
+ */
+export async function timed(tabs, f, what) {
+  const begun = Date.now();
+  let slowest = 0;
+  await until(async () => {
+    slowest = Math.max(slowest, await round(tabs));
+    return f();
+  }, what);
+  return { took: Date.now() - begun, may: 1_000 + 3 * slowest };
 }
 
 /** Hides a page: Playwright has each believe that it is looked at, so that is taken back, and another is looked at. */

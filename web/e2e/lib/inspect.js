@@ -2,13 +2,12 @@
 // console and the policy complain of, whom else it asks. Also with everything open that can be opened.
 
 import { readFile } from 'node:fs/promises';
+import { LET_GO } from './browser.js';
 
 const axe = await readFile(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 /** Of all shifts of a visit together. */
 const SHIFT = 0.02;
-/** A client that finds the WebSocket slow tries the next transport, and lets go of the first. */
-const SLOW = /WebSocket is closed before the connection is established/;
 /** What opens something, or shows another part of the page. */
 const OPENERS = 'summary, [popovertarget], [aria-haspopup], [role=tab][aria-selected=false]';
 
@@ -69,11 +68,11 @@ async function opened(page) {
     const kind = await opener.evaluate((e) => (e.tagName === 'SUMMARY' ? 'details' : e.role === 'tab' ? 'tab' : 'layer'));
     await opener.click();
     const part = { details: 'details[open]', tab: '[role=tabpanel]', layer: 'dialog[open], :popover-open' }[kind];
-    await page.waitForSelector(part, { state: 'visible', timeout: 10_000 });
+    await page.waitForSelector(part, { state: 'visible' });
     for (const f of [...(await violations(page, part)), ...(await wide(page))]) faults.push(`${f} (with “${name}” open)`);
     if (kind === 'layer') {
       await page.keyboard.press('Escape');
-      await page.waitForSelector(part, { state: 'hidden', timeout: 10_000 });
+      await page.waitForSelector(part, { state: 'hidden' });
     }
   }
   return { faults, opened: count };
@@ -89,10 +88,11 @@ async function opened(page) {
 export async function inspect(browser, url, { status = 200, width, colorScheme, prepare }) {
   const context = await browser.newContext({ viewport: { width, height: width < 600 ? 740 : 800 }, colorScheme, reducedMotion: 'reduce' });
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
   const faults = [];
   page.on('console', (m) => {
     const expected = status !== 200 && m.text().includes(`status of ${status}`);
-    if (SLOW.test(m.text())) return;
+    if (LET_GO.test(m.text())) return;
     if ((m.type() === 'error' || m.type() === 'warning') && !expected) faults.push(`console: ${m.text()}`);
   });
   page.on('pageerror', (e) => faults.push(`console: ${e.stack ?? e}`));

@@ -37,7 +37,7 @@ test('the panel shows the state, the channels and the frames, and no tokens', as
   await clock.pass(10_000);
   expect(text('.state')).toBe('connected');
   expect(text('.facts')).toMatch(/^websocket · \d+ ms$/);
-  await vi.waitFor(() => expect(text('tbody tr')).toMatch(/^alive\d+/), 5_000);
+  await vi.waitFor(() => expect(text('tbody tr')).toMatch(/^alive\d+/), 20_000);
   expect(text('section[aria-label=Frames]')).toContain('hello');
   expect(text('section[aria-label=Frames]')).toContain('"token":"…"');
   expect(root?.innerHTML).not.toContain('secret');

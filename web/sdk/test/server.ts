@@ -15,7 +15,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Resolves when f returns something that is true, with that. */
-export async function until<T>(f: () => T | Promise<T>, what: string, ms = 20_000): Promise<T> {
+export async function until<T>(f: () => T | Promise<T>, what: string, ms = 40_000): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
     const value = await f();
