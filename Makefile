@@ -16,8 +16,9 @@ run: build ## build everything and serve on http://localhost:8080, data in ./dat
 build: ## build bin/starling
 	$(GO) build -trimpath -o bin/starling ./cmd/starling
 
+# Many tests wait for clocks, disks and elections: three packages at once keep two cores busy.
 test: ## run all tests (under 10 minutes on 2 cores)
-	$(GO) test -timeout 9m $(PKGS)
+	$(GO) test -p 3 -timeout 9m $(PKGS)
 	$(GO) test -timeout 5m -tags smallchunks ./yjs
 
 bench: build ## measure, and write the result into docs/benchmarks.md
@@ -93,7 +94,7 @@ e2e: build sdk-test apps-check web/e2e/node_modules ## test the SDK, and the pag
 	$(MAKE) e2e-pages
 
 e2e-pages: build web/e2e/node_modules ## look at every page in a real Chromium: light and dark, narrow and wide, all open
-	cd web/e2e && node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 pages/*.test.js
+	cd web/e2e && node --test --test-reporter=spec --test-concurrency=2 --test-timeout=600000 pages/*.test.js
 
 test-docs: build web/e2e/node_modules web/sdk/node_modules ## run every block of code in the documentation
 	cd web/e2e && node docs/run.js

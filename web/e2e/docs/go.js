@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { freePort } from '../install/project.js';
+import { freePort } from '../lib/server.js';
 
 const module = 'github.com/starling-rt/starling';
 

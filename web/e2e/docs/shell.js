@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { access, chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { freePort } from '../install/project.js';
+import { freePort } from '../lib/server.js';
 
 /** What stands for starling: a server that it is told to serve goes on in the background, and what follows is stopped. */
 const wrapper = (binary, folder) => `#!/usr/bin/env bash

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { launch, LET_GO } from '../lib/browser.js';
-import { Server } from '../lib/server.js';
+import { freePort, Server } from '../lib/server.js';
 import { next, vite } from './apps.js';
-import { freePort, Project } from './project.js';
+import { Project } from './project.js';
 
 const example = fileURLToPath(new URL('../../../examples/vite', import.meta.url));
 const made = [];

@@ -2,7 +2,6 @@
 
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -14,14 +13,6 @@ export async function run(folder, env, command, ...args) {
   const code = await new Promise((done, fail) => p.once('error', fail).once('close', done));
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} in ${folder} ended with ${code}:\n${said}`);
   return said;
-}
-
-export async function freePort() {
-  const probe = net.createServer();
-  await new Promise((done) => probe.listen(0, '127.0.0.1', done));
-  const { port } = probe.address();
-  await new Promise((done) => probe.close(done));
-  return port;
 }
 
 export class Project {

@@ -10,12 +10,19 @@ import { fileURLToPath } from 'node:url';
 
 const binary = fileURLToPath(new URL('../../../bin/starling', import.meta.url));
 
-async function freePort() {
-  const probe = net.createServer();
-  await new Promise((done) => probe.listen(0, '127.0.0.1', done));
-  const { port } = probe.address();
-  await new Promise((done) => probe.close(done));
-  return port;
+/**
+ * A port for a server that is going to be started again there. It is below those that the kernel gives to whoever connects or listens
+ * on any, so that nobody has it meanwhile.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 8_000);
+    const probe = net.createServer();
+    const free = await new Promise((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (!free) continue;
+    await new Promise((done) => probe.close(done));
+    return port;
+  }
 }
 
 /** Resolves when f does not return a falsy value any more, with that value. */
