@@ -43,7 +43,7 @@ nats-bench: ## measure the log on NATS JetStream and nodes on it, into docs/benc
 # The tests of these run the built server as processes, which the detector does not see.
 BY_PROCESS := cmd/starling|internal/clustertest|internal/faulttest|internal/natstest|internal/netlab
 race: ## run the tests under the race detector
-	GO=$(GO) tools/race.sh $$($(GO) list $(PKGS) | grep -vE '/($(BY_PROCESS))$$')
+	GO=$(GO) tools/race.sh $$($(GO) list $(PKGS) | grep -vE '/($(BY_PROCESS))$$' | sort -r) # yjs, the longest, not alone at the end
 
 fmt: ## format the Go code
 	$(TOOL) gofumpt -w .
