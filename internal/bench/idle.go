@@ -18,6 +18,11 @@ import (
 	"github.com/starling-rt/starling/internal/client"
 )
 
+// twoBeats is how long connections are watched at least. The first heartbeat comes
+// after half its period to the whole, the next a period later: over less one sees
+// more or fewer of them than there are.
+const twoBeats = 50 * time.Second
+
 // idle measures what connections cost that say nothing and hear nothing but
 // heartbeats. Each has an identity and a subscription.
 func idle(ctx context.Context, o Options) ([]Figure, error) {
@@ -81,7 +86,7 @@ func rest(ctx context.Context, o Options, name string, args []string, open func(
 		return nil, err
 	}
 	t := time.Now()
-	if !pause(ctx, 5*o.Duration) {
+	if !pause(ctx, max(5*o.Duration, twoBeats)) {
 		return nil, ctx.Err()
 	}
 	cpu1, err := p.cpu()
