@@ -1,6 +1,10 @@
 package session
 
-import "github.com/starling-rt/starling/protocol"
+import (
+	"slices"
+
+	"github.com/starling-rt/starling/protocol"
+)
 
 // held is what a session says on channels to which it is being subscribed. It waits
 // until that is done: who subscribes and publishes at once hears of it, however
@@ -30,25 +34,14 @@ func (s *Session) hold(c *command) bool {
 // joining tells whether a subscription that hears of a channel is in the making. The
 // lock is held.
 func (s *Session) joining(channel string) bool {
-	for _, e := range s.entries {
-		if e.sub == nil && protocol.Matches(e.channel, channel) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.entries, func(e *entry) bool { return e.sub == nil && protocol.Matches(e.channel, channel) })
 }
 
 // holds tells whether something is held that is to be said on a channel. The lock
 // is held.
 func (s *Session) holds(channel string) bool {
-	if s.pending.held != nil {
-		for _, c := range s.pending.held.commands {
-			if c.Channel == channel {
-				return true
-			}
-		}
-	}
-	return false
+	h := s.pending.held
+	return h != nil && slices.ContainsFunc(h.commands, func(c *command) bool { return c.Channel == channel })
 }
 
 // release obeys what is held for subscriptions that are there by now, or will not
@@ -67,7 +60,7 @@ func (s *Session) release() {
 		s.mu.Lock()
 		s.pending.inFlight--
 		s.makeRoom()
-		s.unhold(c)
+		s.pending.held.commands = slices.DeleteFunc(s.pending.held.commands, func(d *command) bool { return c == d })
 	}
 	s.pending.held.releasing = false
 	if len(s.pending.held.commands) == 0 {
@@ -84,14 +77,4 @@ func (s *Session) nextHeld() *command {
 		}
 	}
 	return nil
-}
-
-// unhold takes a command off the list. The lock is held.
-func (s *Session) unhold(c *command) {
-	for i, d := range s.pending.held.commands {
-		if c == d {
-			s.pending.held.commands = append(s.pending.held.commands[:i:i], s.pending.held.commands[i+1:]...)
-			return
-		}
-	}
 }
